@@ -1,0 +1,33 @@
+"""The rules of one deployment: every setting that a fold reads, and their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from aggregators.calendar import Zone
+
+FOLD_VERSION = 1
+"""One more whenever a fold gives other facts for the same ledger."""
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What the folds need to know beside the events."""
+
+    zone: Zone
+    lapse_grace_days: int = 30
+    purchase_lapse_days: int | None = None
+    dedupe_days: int = 100
+
+    def fingerprint(self) -> str:
+        """Give a short text that differs whenever a fold could give other facts (SPEC, section 6)."""
+        settings = (
+            FOLD_VERSION,
+            self.zone.name,
+            self.zone.digest,
+            self.lapse_grace_days,
+            self.purchase_lapse_days,
+            self.dedupe_days,
+        )
+        return hashlib.blake2b(msgspec.json.encode(settings), digest_size=12).hexdigest()
