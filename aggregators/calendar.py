@@ -73,6 +73,17 @@ def add_interval(local: int, interval: Interval, count: int) -> int:
     return from_civil(year + years, month0 + 1, day_of_month) * DAY_MS + time
 
 
+@lru_cache(maxsize=16_384)
+def period_number(kind: str, day: int) -> int:
+    """Number the calendar period (`week`, ISO; `month`, `quarter`, `year`) that holds a day; the next has one more."""
+    if kind == "week":
+        return (day + 3) // 7  # 1970-01-01 was a Thursday
+    year, month, _ = civil(day)
+    if kind == "year":
+        return year
+    return year * 12 + month if kind == "month" else year * 4 + (month - 1) // 3
+
+
 class Zone:
     """A reporting time zone as tables of transitions: instants to local times and back by bisection.
 

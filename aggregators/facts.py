@@ -11,6 +11,8 @@ from typing import Literal
 
 import msgspec
 
+from aggregators.calendar import LAST_DAY
+
 SEPARATOR = "\x1f"
 """Between a key's parts; inside a part it is written as `ESCAPE` and a 1, the escape itself as `ESCAPE` and a 0."""
 ESCAPE = "\x1e"
@@ -109,7 +111,7 @@ def _unescape(label: str) -> str:
 
 
 class Facts:
-    """A sum of facts, by day (days since 1970-01-01) and key. Facts on days after `calendar.LAST_DAY` are not kept."""
+    """A sum of facts, by day (days since 1970-01-01) and key. Days after `LAST_DAY` are left out."""
 
     __slots__ = ("days",)
 
@@ -119,6 +121,8 @@ class Facts:
 
     def add(self, day: int, fact_key: str, amount: int) -> None:
         """Add an amount to one fact."""
+        if day > LAST_DAY:
+            return
         facts = self.days.get(day)
         if facts is None:
             facts = self.days[day] = {}

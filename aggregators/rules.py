@@ -19,6 +19,12 @@ class Rules(msgspec.Struct, frozen=True):
     lapse_grace_days: int = 30
     purchase_lapse_days: int | None = None
     dedupe_days: int = 100
+    tag: int = 0
+    """The fingerprint's first 48 bits, for what is stored with a ledger; worked out, not given."""
+
+    def __post_init__(self) -> None:
+        """Work out the tag."""
+        msgspec.structs.force_setattr(self, "tag", int(self.fingerprint()[:12], 16))
 
     def fingerprint(self) -> str:
         """Give a short text that differs whenever a fold could give other facts (SPEC, section 6)."""

@@ -1,0 +1,87 @@
+"""A batch: which ledgers its events touch, and what merging them changes in ledgers, facts and counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from aggregators import customers, expenses, surveys, users
+from aggregators.events import Event, Expense, Sessions, Survey
+from aggregators.facts import Facts, parts
+from aggregators.rules import Rules
+from aggregators.tables import Space
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """What one batch changes: the content of its transaction."""
+
+    ledgers: dict[Space, dict[str, bytes]]
+    """The ledgers that changed, by table and field."""
+    facts: Facts
+    """What to add to the facts."""
+    outcomes: Counter[str]
+    """Events by `type/outcome`."""
+
+
+def touched(sessions: Sessions, events: Sequence[Event]) -> dict[Space, list[str]]:
+    """Name the fields of all ledgers that a batch's events belong to."""
+    return {
+        "users": users.fields(sessions) if len(sessions) else [],
+        "customers": list({_module(event).field(event): None for event in events}),
+    }
+
+
+def fold_batch(
+    rules: Rules, sessions: Sessions, events: Sequence[Event], ledgers: Mapping[Space, Mapping[str, bytes]]
+) -> Folded:
+    """Merge a batch of events of one shard into its ledgers.
+
+    Args:
+        rules: the settings that folds read.
+        sessions: the batch's sessions.
+        events: all its other events, in any order.
+        ledgers: what is stored of the ledgers that `touched` names.
+
+    Returns:
+        The ledgers that changed, what to add to the facts, and the counts of the outcomes.
+    """
+    facts = Facts()
+    outcomes: Counter[str] = Counter()
+    changed: dict[Space, dict[str, bytes]] = {"users": {}, "customers": {}}
+    if len(sessions):
+        changed["users"] = users.apply(rules, sessions, ledgers["users"], facts, outcomes)
+    stored = ledgers["customers"]
+    billing: list[customers.BillingEvent] = []
+    answers: list[Survey] = []
+    spent: list[Expense] = []
+    for event in events:
+        if isinstance(event, Survey):
+            answers.append(event)
+        elif isinstance(event, Expense):
+            spent.append(event)
+        else:
+            billing.append(event)
+    changed["customers"] = {
+        **customers.apply(rules, billing, stored, facts, outcomes),
+        **surveys.apply(rules, answers, stored, facts, outcomes),
+        **expenses.apply(rules, spent, stored, facts, outcomes),
+    }
+    return Folded(changed, facts, outcomes)
+
+
+def fold_ledger(rules: Rules, space: Space, field: str, packed: bytes) -> Facts:
+    """Give all facts that derive from one stored ledger, whichever kind it is of."""
+    if space == "users":
+        return users.fold(rules, field, packed)
+    for module in (customers, surveys, expenses):
+        if field.startswith(module.PREFIX):
+            return module.fold(rules, packed)
+    raise ValueError(f"No ledger is stored under a field such as {parts(field)}: the tables hold something foreign.")
+
+
+def _module(event: Event):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    if isinstance(event, Survey):
+        return surveys
+    return expenses if isinstance(event, Expense) else customers

@@ -1,0 +1,128 @@
+"""A customer's billing: events merged into its ledger, and what that changes in the facts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from aggregators.customers import levels, voids
+from aggregators.customers.counts import count
+from aggregators.customers.ledger import BillingEvent, Item, Ledger, order, pack, unpack
+from aggregators.customers.timeline import Change, Sweep
+from aggregators.facts import Facts
+from aggregators.merge import verdict
+from aggregators.rules import Rules
+from aggregators.tables import Space
+
+SPACE: Space = "customers"
+PREFIX = "b"
+"""First letter of a billing ledger's field, which is followed by the `customer_id`."""
+
+
+def field(event: BillingEvent) -> str:
+    """Name the field of the ledger that an event belongs to."""
+    return PREFIX + event.customer_id
+
+
+def apply(
+    rules: Rules,
+    events: Sequence[BillingEvent],
+    ledgers: Mapping[str, bytes],
+    facts: Facts,
+    outcomes: Counter[str],
+) -> dict[str, bytes]:
+    """Merge events into their ledgers, and add what that changes to the facts.
+
+    Args:
+        rules: the settings that folds read.
+        events: signups, payments and cancellations of any customers, in any order.
+        ledgers: the touched ledgers' bytes by field, as far as there are any.
+        facts: the sum that the changes of facts are added to.
+        outcomes: the counts by `type/outcome` that every event adds one to.
+
+    Returns:
+        The ledgers that changed.
+    """
+    by_field: dict[str, list[BillingEvent]] = {}
+    for event in events:
+        by_field.setdefault(field(event), []).append(event)
+    changed = {}
+    for name, its_events in by_field.items():
+        ledger = unpack(ledgers.get(name))
+        if _merge(rules, ledger, its_events, facts, outcomes):
+            changed[name] = pack(ledger)
+    return changed
+
+
+def fold(rules: Rules, packed: bytes) -> Facts:
+    """Give all facts of one ledger."""
+    facts = Facts()
+    ledger = unpack(packed)
+    for item in ledger.items:
+        count(rules, item, ledger.terms[item.terms], facts, 1)
+    sweep = Sweep(rules)
+    sweep.run(ledger.items, ledger.terms)
+    changes = sweep.finish()
+    levels.emit(changes, 0, facts, 1)
+    voids.emit(changes, 0, facts, 1)
+    return facts
+
+
+def _merge(rules: Rules, ledger: Ledger, events: Sequence[BillingEvent], facts: Facts, outcomes: Counter[str]) -> bool:
+    """Merge events of one customer; True if the ledger changed."""
+    positions = ledger.positions(events)
+    known: dict[tuple[int, str], Item] = {key: ledger.items[index] for key, index in positions.items()}
+    stored = dict(known)
+    for event in events:
+        item = ledger.item(event)
+        key = item.rank, item.id
+        standing = known.get(key)
+        if standing is None:
+            outcome, replaces = "accepted", True
+        else:
+            outcome, replaces = verdict(ledger.event(standing, event.customer_id), event)
+        outcomes[f"{event.type}/{outcome}"] += 1
+        if replaces:
+            known[key] = item
+    removed = [item for key, item in stored.items() if known[key] is not item]
+    added = [item for key, item in known.items() if stored.get(key) is not item]
+    if not added:
+        return False
+    terms = ledger.terms
+    for item in removed:
+        count(rules, item, terms[item.terms], facts, -1)
+    for item in added:
+        count(rules, item, terms[item.terms], facts, 1)
+    # Both histories are one up to the first item that differs: sweep it once, and fork there.
+    place = ledger.place(min((*removed, *added), key=order))
+    if place == len(ledger.items) and ledger.tip is not None and ledger.tip_rules == rules.tag:
+        sweep = Sweep(rules, ledger.tip, ledger.changes)
+    else:
+        sweep = Sweep(rules)
+        sweep.run(ledger.items[:place], terms)
+    old = sweep.fork()
+    old.run(ledger.items[place:], terms)
+    for item in removed:
+        ledger.remove(item)
+    for item in added:
+        ledger.insert(item)
+    sweep.run(ledger.items[place:], terms)
+    ledger.tip, ledger.changes, ledger.tip_rules = sweep.state.copy(), sweep.changes.copy(), rules.tag
+    _differ(old.finish(), sweep.finish(), facts)
+    return True
+
+
+def _differ(before: Sequence[Change], after: Sequence[Change], facts: Facts) -> None:
+    """Add the facts of one history of changes, and take away those of the one that it replaces."""
+    start = 0
+    for old, new in zip(before, after, strict=False):
+        if old != new:
+            break
+        start += 1
+    days = [changes[start].day for changes in (before, after) if start < len(changes)]
+    if not days:
+        return
+    first = voids.reach(before[:start], min(days))
+    for changes, sign in ((before, -1), (after, 1)):
+        levels.emit(changes, start, facts, sign)
+        voids.emit(changes, first, facts, sign)

@@ -1,0 +1,203 @@
+"""A customer's billing ledger: its signups, payments and cancellations, deduplicated and in order, as packed bytes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable
+
+import msgspec
+
+from aggregators.customers.timeline import Change, State
+from aggregators.events import Cancellation, Interval, Payment, Signup, Status
+
+FORMAT = 1
+
+BillingEvent = Signup | Payment | Cancellation
+
+
+class SignupTerms(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
+    """What signups have in common but for id and instants."""
+
+    plan: str | None
+    country: str | None
+    channel: str | None
+    owner: str | None
+
+
+class PaymentTerms(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
+    """What payments of one plan have in common but for id and instants."""
+
+    amount: str
+    currency: str
+    interval: Interval
+    interval_count: int
+    recurring_amount: str
+    subscription_id: str
+    status: Status
+    plan: str | None
+
+
+class CancellationTerms(msgspec.Struct, frozen=True, array_like=True, tag=3, gc=False):
+    """What cancellations have in common but for id and instants."""
+
+    subscription_id: str | None
+    reason: str
+
+
+Terms = SignupTerms | PaymentTerms | CancellationTerms
+RANK = {SignupTerms: 0, PaymentTerms: 2, CancellationTerms: 3}
+"""Order of a customer's items at one instant; what falls due stands at 1, between signups and payments."""
+
+
+class Item(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One event in a ledger."""
+
+    at: int
+    """The instant that orders it: `effective_at` of a cancellation, else `occurred_at`."""
+    rank: int
+    id: str
+    terms: int
+    """Index of its terms in the ledger."""
+    other: int | None
+    """`trial_ends_at` of a signup, `covers_until` of a payment, `occurred_at` of a cancellation."""
+    stamp: int
+    """Twice the revision, and 1 more if withdrawn."""
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether the event was taken back: it is kept for its revision, and no fold sees it."""
+        return bool(self.stamp & 1)
+
+
+def order(item: Item) -> tuple[int, int, str]:
+    """Give what a customer's items are ordered by (SPEC, section 3.2)."""
+    return item.at, item.rank, item.id
+
+
+class Ledger(msgspec.Struct, array_like=True):
+    """All billing events of one customer, with the sweep's state after the last one."""
+
+    format: int = FORMAT
+    tip: State | None = None
+    """The sweep's state after all items, nothing later done; None: sweep from the beginning."""
+    changes: list[Change] = []
+    """End-of-day states that the sweep to the tip has passed."""
+    tip_rules: int = 0
+    """`Rules.tag` of the rules that tip and changes were made by: under others they say nothing."""
+    terms: list[Terms] = []
+    items: list[Item] = []
+
+    def positions(self, events: Iterable[BillingEvent]) -> dict[tuple[int, str], int]:
+        """Find those of the events' ids that the ledger has: (rank, id) to the item's index."""
+        wanted = {event.id for event in events}
+        return {(item.rank, item.id): index for index, item in enumerate(self.items) if item.id in wanted}
+
+    def item(self, event: BillingEvent) -> Item:
+        """Make an event's item, its terms noted."""
+        terms: Terms
+        at, other = event.occurred_at, None
+        if isinstance(event, Payment):
+            terms = PaymentTerms(
+                event.amount,
+                event.currency,
+                event.interval,
+                event.interval_count,
+                event.recurring_amount,
+                event.subscription_id,
+                event.status,
+                event.plan,
+            )
+            other = event.covers_until
+        elif isinstance(event, Signup):
+            terms = SignupTerms(event.plan, event.country, event.channel, event.owner)
+            other = event.trial_ends_at
+        else:
+            terms = CancellationTerms(event.subscription_id, event.reason)
+            at, other = event.effective_at, event.occurred_at
+        try:
+            index = self.terms.index(terms)
+        except ValueError:
+            index = len(self.terms)
+            self.terms.append(terms)
+        return Item(at, RANK[type(terms)], event.id, index, other, 2 * event.revision + event.withdrawn)
+
+    def event(self, item: Item, customer_id: str) -> BillingEvent:
+        """Give back the event that an item was made of."""
+        terms = self.terms[item.terms]
+        revision, withdrawn = item.stamp >> 1, item.withdrawn
+        if isinstance(terms, PaymentTerms):
+            return Payment(
+                id=item.id,
+                customer_id=customer_id,
+                occurred_at=item.at,
+                revision=revision,
+                withdrawn=withdrawn,
+                amount=terms.amount,
+                currency=terms.currency,
+                interval=terms.interval,
+                interval_count=terms.interval_count,
+                recurring_amount=terms.recurring_amount,
+                covers_until=item.other,
+                subscription_id=terms.subscription_id,
+                status=terms.status,
+                plan=terms.plan,
+            )
+        if isinstance(terms, SignupTerms):
+            return Signup(
+                id=item.id,
+                customer_id=customer_id,
+                occurred_at=item.at,
+                revision=revision,
+                withdrawn=withdrawn,
+                plan=terms.plan,
+                country=terms.country,
+                channel=terms.channel,
+                owner=terms.owner,
+                trial_ends_at=item.other,
+            )
+        assert item.other is not None
+        return Cancellation(
+            id=item.id,
+            customer_id=customer_id,
+            occurred_at=item.other,
+            revision=revision,
+            withdrawn=withdrawn,
+            subscription_id=terms.subscription_id,
+            effective_at=item.at,
+            reason=terms.reason,
+        )
+
+    def place(self, item: Item) -> int:
+        """Give the index at which an item stands, or would."""
+        return bisect_left(self.items, order(item), key=order)
+
+    def insert(self, item: Item) -> None:
+        """Put an item in its place."""
+        if not self.items or order(self.items[-1]) < order(item):
+            self.items.append(item)
+        else:
+            insort(self.items, item, key=order)
+
+    def remove(self, item: Item) -> None:
+        """Take an item out."""
+        del self.items[self.place(item)]
+
+
+_decoder = msgspec.msgpack.Decoder(Ledger)
+_encoder = msgspec.msgpack.Encoder()
+
+
+def unpack(packed: bytes | None) -> Ledger:
+    """Read a ledger's bytes; a new one for None."""
+    return Ledger() if packed is None else _decoder.decode(packed)
+
+
+def pack(ledger: Ledger) -> bytes:
+    """Write a ledger as bytes, without terms that no item has any more."""
+    used = {item.terms for item in ledger.items}
+    if len(used) < len(ledger.terms):
+        kept = sorted(used)
+        place = {old: new for new, old in enumerate(kept)}
+        ledger.terms = [ledger.terms[old] for old in kept]
+        ledger.items = [msgspec.structs.replace(item, terms=place[item.terms]) for item in ledger.items]
+    return _encoder.encode(ledger)
