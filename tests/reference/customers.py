@@ -1,0 +1,50 @@
+"""Customers and subscribers: levels, flows, and the states at a period's two ends compared."""
+
+from collections import Counter
+from datetime import date
+from typing import TYPE_CHECKING
+
+from .days import Period, day_of, periods
+from .sheet import Sheet
+
+if TYPE_CHECKING:
+    from .book import Reference
+
+
+def write(book: "Reference", as_of: date, sheet: Sheet) -> None:
+    """Write the group's samples."""
+    now = book.states(as_of).values()
+    sheet.put("growth_customers", sum(state.present for state in now))
+    sheet.put("growth_subscribers", sum(state.subscriber for state in now))
+    scheduled = sum(
+        day <= as_of < day_of(event["effective_at"], book.settings.zone) for day, event in book.dated["cancellation"]
+    )
+    sheet.put("growth_cancellations_scheduled", scheduled)
+    for period in periods(as_of):
+        sheet.put("growth_signups", len(book.happened("signup", period)), period=period.name)
+        sheet.put("growth_cancellations", len(book.happened("cancellation", period)), period=period.name)
+        _flows(book, period, sheet)
+        _two_days(book, period, sheet)
+
+
+def _flows(book: "Reference", period: Period, sheet: Sheet) -> None:
+    count = Counter((flow.measure, flow.label) for flow in book.flows(period))
+    sheet.put("growth_customers_new", count["new", ""], period=period.name)
+    sheet.put("growth_customers_returned", count["returned", ""], period=period.name)
+    sheet.put("growth_subscribers_churned", count["subscriber_churned", ""], period=period.name)
+    for (measure, reason), number in count.items():
+        if measure == "churned":
+            sheet.put_open("growth_customers_churned", number, period=period.name, reason=reason)
+
+
+def _two_days(book: "Reference", period: Period, sheet: Sheet) -> None:
+    start, end = book.states(period.before), book.states(period.last)
+    for noun, fact in (("customer", "present"), ("subscriber", "subscriber")):
+        old = {name for name, state in start.items() if getattr(state, fact)}
+        new = {name for name, state in end.items() if getattr(state, fact)}
+        sheet.put(f"growth_{noun}s_at_start", len(old), period=period.name)
+        sheet.put(f"growth_{noun}s_gained", len(new - old), period=period.name)
+        sheet.put(f"growth_{noun}s_lost", len(old - new), period=period.name)
+        sheet.ratio(f"growth_{noun}_churn_ratio", len(old - new), len(old), period=period.name)
+        if noun == "customer":
+            sheet.ratio("growth_customer_retention_ratio", len(old & new), len(old), period=period.name)
