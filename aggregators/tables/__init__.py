@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import msgspec
 
@@ -11,6 +11,14 @@ from aggregators.facts import Facts
 
 Space = Literal["customers", "users"]
 """Which of a shard's two tables of ledgers."""
+SPACES: tuple[Space, ...] = get_args(Space)
+
+COMMIT_LEDGERS = 4_000
+COMMIT_BYTES = 8 * 2**20
+"""About how much one commit may hold, so that it never blocks the store for long: whoever makes it splits it there."""
+
+REBUILDING = "rebuilding:"
+"""The fingerprint of a shard that is being rebuilt begins with this: no worker has such a one."""
 
 
 class Superseded(Exception):  # noqa: N818 - an outcome, not an error
@@ -49,7 +57,7 @@ class Commit(msgspec.Struct):
     fingerprint: str
     partitions: int
     ledgers: dict[Space, dict[str, bytes]]
-    """The ledgers that changed, by table and field."""
+    """The ledgers that changed, by table and field; empty bytes remove one."""
     facts: Facts
     """What to add to the facts."""
     offsets: dict[str, Offset]
@@ -59,16 +67,20 @@ class Commit(msgspec.Struct):
 
 
 class Shard(Protocol):
-    """One shard, opened for writing by one thread at a time."""
+    """One shard, opened for writing by one thread at a time. Every method may raise TablesUnavailable."""
 
     def begin(self) -> Meta:
         """Read the shard's meta; what is read until `commit` is fenced by its token."""
 
     def read(self, space: Space, fields: Sequence[str]) -> list[bytes | None]:
-        """Read ledgers, None where there is none, in the order of the fields."""
+        """Read ledgers, None where there is none, in the order of the fields.
+
+        Raises:
+            Superseded: there was no `begin`, or the shard has moved to another server since: begin again.
+        """
 
     def commit(self, commit: Commit) -> Meta:
-        """Write a transaction and give the new meta.
+        """Write a transaction and give the new meta; the next one needs another `begin`.
 
         Raises:
             Superseded: someone else has committed in between; nothing was written.
@@ -76,7 +88,10 @@ class Shard(Protocol):
         """
 
     def ledgers(self, space: Space) -> Iterator[tuple[str, bytes]]:
-        """Iterate over all ledgers of one table, in no order, without blocking the store for long."""
+        """Iterate over all ledgers of one table, in no order, without blocking the store for long.
+
+        Not one consistent version: whoever needs that compares the tokens before and after.
+        """
 
     def close(self) -> None:
         """Let go of connections."""
@@ -97,28 +112,85 @@ class Reader(Protocol):
         """Give one consistent version of a shard's changed days, and what to pass as `seen` next time.
 
         `seen` maps each known day to the stamp (version and token) of the commit that last changed it, so that a
-        store which went back in time is noticed too. Start with an empty map.
+        store which went back in time is noticed too. Start with an empty map; hand it back as it was given.
         """
 
     def close(self) -> None:
         """Let go of connections."""
 
 
+class Health(msgspec.Struct, frozen=True):
+    """What a store says of itself; None for what it does not tell."""
+
+    server: str
+    """Kind and version."""
+    address: str
+    """Without the password."""
+    cluster: bool = False
+    used_bytes: int | None = None
+    max_bytes: int | None = None
+    """0 for no limit."""
+    eviction: str | None = None
+    """Redis' maxmemory-policy: anything but `noeviction` may lose ledgers."""
+    append_only: bool | None = None
+    """Whether writes survive a crash of the store."""
+    append_fsync: str | None = None
+
+
 class Tables(Protocol):
     """A store: the in-memory one and Redis (one server or a cluster) behave alike."""
 
     def shard(self, number: int) -> Shard:
-        """Open a shard for writing."""
+        """Open a shard for writing; nothing is connected before the first `begin`."""
 
     def reader(self) -> Reader:
         """Open all shards for reading."""
 
-    def replace_facts(self, number: int, fingerprint: str, facts: Facts) -> None:
+    def start_rebuild(self, number: int) -> Meta:
+        """Mark a shard as being rebuilt, which supersedes every batch under way, and give its meta.
+
+        Comes before the ledgers are read for `replace_facts`. Until that is done the shard's fingerprint is one that
+        no worker has; the facts stay as they were. Safe to run again.
+        """
+
+    def replace_facts(self, number: int, based_on: Meta, fingerprint: str, facts: Facts) -> Meta:
         """Put newly folded facts in place of all that derive from ledgers; kept measures stay (SPEC, section 6).
 
-        Safe to interrupt: until it is done the shard's fingerprint is one that no worker has.
+        Readers see the old facts or the new ones, never a mixture; interrupted, it has changed nothing.
+
+        Args:
+            number: the shard.
+            based_on: what `start_rebuild` returned.
+            fingerprint: of the rules that the facts were folded with.
+            facts: all facts of the shard but those of kept measures.
+
+        Raises:
+            Superseded: someone has committed since `start_rebuild`: nothing was replaced, start again.
         """
+
+    def ping(self) -> None:
+        """Return if the store answers and has its data; TablesUnavailable says why not. Any thread may ask."""
+
+    def health(self) -> Health:
+        """Ask the store about itself, for a check by a person."""
+
+    def close(self) -> None:
+        """Let go of what `ping` and `health` may hold; shards and readers are closed by themselves."""
 
 
 class TablesUnavailable(Exception):  # noqa: N818 - reads as the state it names
     """The store cannot be reached or cannot take writes now; the message says what to do."""
+
+
+def open_tables(url: str) -> Tables:
+    """Open the tables in Redis; nothing is connected yet.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`, of one server or of any node of a Redis Cluster.
+
+    Raises:
+        ValueError: it is no such URL.
+    """
+    from aggregators.tables.redis_tables import RedisTables  # noqa: PLC0415 - that module needs this one
+
+    return RedisTables(url)

@@ -1,0 +1,88 @@
+"""The tables in Redis, one server or a Redis Cluster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aggregators.facts import Facts
+from aggregators.tables import Health, Meta, TablesUnavailable, redis_rebuild
+from aggregators.tables.redis import Link, Server
+from aggregators.tables.redis_reader import RedisReader
+from aggregators.tables.redis_shard import RedisShard
+
+
+class RedisTables:
+    """A store in Redis, opened by `aggregators.tables.open_tables`."""
+
+    def __init__(self, url: str) -> None:
+        """Take the URL apart; ValueError says what is wrong with it."""
+        self._server = Server(url)
+
+    def shard(self, number: int) -> RedisShard:
+        """Open a shard for writing, over a connection of its own."""
+        return RedisShard(Link(self._server, number))
+
+    def reader(self) -> RedisReader:
+        """Open all shards for reading."""
+        return RedisReader(self._server)
+
+    def start_rebuild(self, number: int) -> Meta:
+        """Mark a shard as being rebuilt, and give its meta."""
+        link = Link(self._server, number)
+        try:
+            return redis_rebuild.start(link)
+        finally:
+            link.close()
+
+    def replace_facts(self, number: int, based_on: Meta, fingerprint: str, facts: Facts) -> Meta:
+        """Put newly folded facts in place of all that derive from ledgers; kept measures stay."""
+        link = Link(self._server, number)
+        try:
+            return redis_rebuild.replace(link, based_on, fingerprint, facts)
+        finally:
+            link.close()
+
+    def ping(self) -> None:
+        """Return if Redis answers and has its data; TablesUnavailable says why not."""
+        link = Link(self._server, 0)
+        try:
+            link.call(("EXISTS", link.keys.meta))
+        finally:
+            link.close()
+
+    def health(self) -> Health:
+        """Ask Redis about itself; of a cluster, the node that holds shard 0."""
+        link = Link(self._server, 0)
+        try:
+            info = _info(link.call(("EXISTS", link.keys.meta), ("INFO",))[1])
+            try:
+                fsync = link.call(("CONFIG", "GET", "appendfsync"))[0]
+            except TablesUnavailable:
+                fsync = []  # hosted ones do not let anyone see it
+        finally:
+            link.close()
+        name = "valkey" if "valkey_version" in info else "redis"
+        return Health(
+            server=f"{name} {info.get(f'{name}_version', '')}".rstrip(),
+            address=self._server.address,
+            cluster=info.get("cluster_enabled") == "1",
+            used_bytes=_integer(info, "used_memory"),
+            max_bytes=_integer(info, "maxmemory"),
+            eviction=info.get("maxmemory_policy"),
+            append_only=info["aof_enabled"] == "1" if "aof_enabled" in info else None,
+            append_fsync=fsync[1].decode() if len(fsync) > 1 else None,
+        )
+
+    def close(self) -> None:
+        """Let go of what is known of a cluster."""
+        self._server.close()
+
+
+def _info(text: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in text.decode(errors="replace").splitlines())
+    return {name: value for name, colon, value in lines if colon}
+
+
+def _integer(info: dict[str, str], name: str) -> int | None:
+    value: Any = info.get(name)
+    return int(value) if value is not None and value.isdecimal() else None
