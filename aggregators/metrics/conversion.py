@@ -1,0 +1,104 @@
+"""Amounts in the reporting currency: a flow at the rate of its day, a level at the rate of the day it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from aggregators.facts import MEASURES
+from aggregators.metrics.reading import Reading
+from aggregators.metrics.vector import Vector
+
+MILLIONTHS = 1_000_000
+_BITS = 62
+"""What sums of 64-bit integers may use."""
+
+
+def unit(reading: Reading) -> int:
+    """Give how many of the whole numbers that converted amounts are counted in make one major unit."""
+    return MILLIONTHS * reading.settings.rates.scale
+
+
+def amount(reading: Reading, converted: int) -> Fraction:
+    """Turn a converted whole number into major units of the reporting currency."""
+    return Fraction(converted, unit(reading))
+
+
+def amounts(reading: Reading, converted: Iterable[int]) -> Iterator[Fraction]:
+    """Turn converted whole numbers into major units of the reporting currency."""
+    one = unit(reading)
+    return (Fraction(value, one) for value in converted)
+
+
+def at_rates_of(reading: Reading, natives: Mapping[str, Vector], days: Sequence[int]) -> Vector:
+    """Convert amounts by currency, each element at the rate of its own day, and add them up.
+
+    A currency without any rate is left out.
+    """
+    rates = reading.settings.rates
+    return added(
+        reading,
+        (
+            native * Vector(rates.at(currency, day) for day in days)
+            for currency, native in natives.items()
+            if rates.known(currency)
+        ),
+    )
+
+
+def added(reading: Reading, vectors: Iterable[Vector]) -> Vector:
+    """Add up vectors; 0 in every period if there are none."""
+    return sum(vectors, start=Vector(0 for _ in reading.periods))
+
+
+def converted_flows(reading: Reading, measure: str) -> Mapping[tuple[str, ...], Vector]:
+    """Give a measure's converted sum over each period's days, by its labels without the currency.
+
+    A currency without any rate is left out.
+    """
+    return reading.once(("converted", measure), lambda: _converted_flows(reading, measure))
+
+
+def _converted_flows(reading: Reading, measure: str) -> dict[tuple[str, ...], Vector]:
+    position = MEASURES[measure].labels.index("currency")
+    by_currency: dict[str, dict[tuple[str, ...], int]] = {}
+    for labels, column in reading.book.columns(measure).items():
+        by_currency.setdefault(labels[position], {})[labels[:position] + labels[position + 1 :]] = column
+    total: dict[tuple[str, ...], Vector] = {}
+    for currency, columns in by_currency.items():
+        if reading.settings.rates.known(currency):
+            block = _at_daily_rates(reading, currency, list(columns.values()))
+            for labels, flows in zip(columns, block, strict=True):
+                total[labels] = total[labels] + flows if labels in total else flows
+    return total
+
+
+def _at_daily_rates(reading: Reading, currency: str, columns: list[int]) -> list[Vector]:
+    """Give the converted flows of one currency's columns."""
+    rates = reading.settings.rates
+    before, last = reading.days_before, reading.last_days
+    steps = rates.changes(currency, min(before) + 1, reading.as_of)
+    # Between two bounds the rate is one and the same, so that the sum of the days between them will do.
+    bounds = sorted({*before, *last, *(day - 1 for day in steps)})
+    weights = [rates.at(currency, day + 1) for day in bounds[:-1]]
+    sums = reading.book.sums(bounds, columns)
+    position = {day: index for index, day in enumerate(bounds)}
+    starts, ends = [position[day] for day in before], [position[day] for day in last]
+
+    def weighed(flows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        running = np.zeros(sums.shape, flows.dtype)
+        np.cumsum(flows * np.array(weights, flows.dtype)[:, None], axis=0, out=running[1:])
+        return (running[ends] - running[starts]).T.astype(object)
+
+    flows = np.diff(sums, axis=0)
+    # 64-bit flows are weighed in two halves of few bits, whose weighted sums cannot overflow: 20 times as fast.
+    bits = _BITS - max(weights).bit_length() - len(weights).bit_length()
+    if flows.dtype != object and bits > 0 and int(np.abs(flows >> bits).max(initial=0)).bit_length() <= bits:
+        found = weighed(flows >> bits) * (1 << bits) + weighed(flows & ((1 << bits) - 1))
+    else:
+        found = weighed(flows.astype(object))
+    return [Vector(row) for row in found.tolist()]

@@ -1,0 +1,148 @@
+"""The book opened at one as-of day: levels and flows of all periods, as vectors with one element a period."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from aggregators.calendar import Zone
+from aggregators.facts import MEASURES
+from aggregators.metrics.book import Book
+from aggregators.metrics.periods import Period, periods
+from aggregators.metrics.vector import Vector
+from aggregators.rates import Rates
+
+Number = int | float | Fraction
+Samples = Iterator[tuple[tuple[str, ...], Number]]
+"""The values of a metric's labels in the order of their names, and the value under them."""
+
+Where = Literal["start", "end", "flow"]
+"""Up to the end of the day before each period, up to the end of its last day, or over its days."""
+
+T = TypeVar("T")
+
+
+class MetricSettings(msgspec.Struct, frozen=True):
+    """What metrics read beside the facts."""
+
+    zone: Zone
+    rates: Rates = Rates()
+    gross_margin: Fraction = Fraction(1)
+    """The share of revenue that is left after the cost of serving it, for lifetime value."""
+    targets: Mapping[str, float] = {}
+    version: str = "unknown"
+
+    @property
+    def reporting_currency(self) -> str:
+        """The currency that amounts are converted to."""
+        return self.rates.reporting
+
+
+class Reading:
+    """One look at the book: every number that a metric is made of, for one as-of day.
+
+    Vectors have one element a period, in the order of `periods`. Measures may be given with their first labels, and
+    are summed over the others.
+    """
+
+    def __init__(self, book: Book, settings: MetricSettings, as_of: int) -> None:
+        """Read the sums at all bounds of the periods at once."""
+        self.book = book
+        self.settings = settings
+        self.as_of = as_of
+        self.periods: tuple[Period, ...] = periods(as_of)
+        self.last_days = [period.last for period in self.periods]
+        self.days_before = [period.before for period in self.periods]
+        sums = book.sums([*self.last_days, *self.days_before])
+        end, start = sums[: len(self.periods)], sums[len(self.periods) :]
+        self._blocks = {"end": end, "start": start, "flow": end - start}
+        self._known: dict[Any, Any] = {}
+
+    def at_end(self, measure: str, *labels: str) -> Vector:
+        """Give a measure's sum up to the end of each period's last day."""
+        return self.once(("end", measure, labels), lambda: self._sum("end", self._columns(measure, labels)))
+
+    def at_start(self, measure: str, *labels: str) -> Vector:
+        """Give a measure's sum up to the end of the day before each period."""
+        return self.once(("start", measure, labels), lambda: self._sum("start", self._columns(measure, labels)))
+
+    def flow(self, measure: str, *labels: str) -> Vector:
+        """Give a measure's sum over each period's days."""
+        return self.once(("flow", measure, labels), lambda: self._sum("flow", self._columns(measure, labels)))
+
+    def now(self, measure: str, *labels: str) -> int:
+        """Give a measure's sum up to the end of the as-of day."""
+        return self.at_end(measure, *labels)[0]
+
+    def today(self, measure: str, *labels: str) -> int:
+        """Give a measure's sum on the as-of day alone."""
+        return self.flow(measure, *labels)[0]
+
+    def void(self, measure: str, *labels: str) -> Vector:
+        """Give what the flows of each period say more than a comparison of its two ends (SPEC, section 3.1)."""
+        return Vector(
+            0
+            if period.window == "day"
+            else (self.at_end if period.rolling else self.flow)(measure, period.window, *labels)[position]
+            for position, period in enumerate(self.periods)
+        )
+
+    def where(self, which: Where, measure: str, **labels: str | Sequence[str]) -> Vector:
+        """Give a measure's levels or flows where the labels named have a value, or one of several."""
+        names = MEASURES[measure].labels
+        wanted = {names.index(name): (has,) if isinstance(has, str) else has for name, has in labels.items()}
+        columns = [
+            column
+            for found, column in self.book.columns(measure).items()
+            if all(found[position] in values for position, values in wanted.items())
+        ]
+        return self._sum(which, columns)
+
+    def by_label(self, which: Where, measure: str, label: str) -> dict[str, Vector]:
+        """Give a measure's levels or flows by the values of one of its labels."""
+        position = MEASURES[measure].labels.index(label)
+        columns: dict[str, list[int]] = {}
+        for labels, column in self.book.columns(measure).items():
+            columns.setdefault(labels[position], []).append(column)
+        return {value: self._sum(which, found) for value, found in columns.items()}
+
+    def values(self, measure: str, label: str) -> list[str]:
+        """Give the values of a label under which a measure has summed up to anything by the as-of day, sorted.
+
+        So a series that has come stays. Amounts that could cancel out must not be asked for.
+        """
+        position = MEASURES[measure].labels.index(label)
+        today = self._blocks["end"][0]
+        return sorted({labels[position] for labels, column in self.book.columns(measure).items() if today[column]})
+
+    def flow_between(self, measure: str, days: Iterable[tuple[int, int]], *labels: str) -> Vector:
+        """Give a measure's sum over runs of days of one's own, from each first to each last day."""
+        bounds = list(days)
+        ends = [*(last for _, last in bounds), *(first - 1 for first, _ in bounds)]
+        sums = [sum(row) for row in self.book.sums(ends, self._columns(measure, labels)).tolist()]
+        return Vector(sums[: len(bounds)]) - Vector(sums[len(bounds) :])
+
+    def once(self, name: object, work: Callable[[], T]) -> T:
+        """Give what some work gives, doing it only once in this reading."""
+        if name not in self._known:
+            self._known[name] = work()
+        found: T = self._known[name]
+        return found
+
+    def by_period(self, values: Iterable[Number | None], *labels: str) -> Samples:
+        """Give a sample for each period that has a value, the period's name before the other labels."""
+        for period, value in zip(self.periods, values, strict=True):
+            if value is not None:
+                yield (period.name, *labels), value
+
+    def _sum(self, which: Where, columns: list[int]) -> Vector:
+        # As Python's integers, so that no sum of columns can overflow.
+        return Vector(map(sum, self._blocks[which][:, columns].tolist()))
+
+    def _columns(self, measure: str, labels: tuple[str, ...]) -> list[int]:
+        size = len(labels)
+        assert size <= len(MEASURES[measure].labels)
+        return [column for found, column in self.book.columns(measure).items() if found[:size] == labels]
