@@ -1,0 +1,148 @@
+"""Questions to the broker about topics: do they exist, are they the ones they were, where do they begin; and making them."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import msgspec
+from kafka import KafkaAdminClient, TopicPartition
+from kafka.admin import NewTopic
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+SECONDS = 8.0
+"""How long the broker may take for one answer."""
+DEAD_LETTER_BYTES = 64 << 10
+"""What a dead letter may be larger than the record it holds: room for the headers that say what was wrong."""
+BROKER_MESSAGE_BYTES = 1_048_588
+"""Apache Kafka's default for the largest message."""
+_EARLIEST = -2
+"""The wire's number for a partition's first offset."""
+
+# A client tells of every failed attempt to connect; callers get one exception instead.
+logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+
+class BrokerUnavailable(Exception):  # noqa: N818 - reads as the state it names
+    """The broker does not answer or does not do what was asked; the message is one sentence that says what to do."""
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One topic as the broker has it now."""
+
+    identity: str
+    """Its id: a topic made again under the same name has another one."""
+    partitions: int
+
+
+def describe(broker: str, names: Iterable[str], seconds: float = SECONDS) -> dict[str, Topic]:
+    """Describe topics by name; those that do not exist are left out.
+
+    Raises:
+        BrokerUnavailable: there is no answer in time.
+    """
+    with _admin(broker, seconds) as admin:
+        return _described(admin, names)
+
+
+def earliest(
+    broker: str, partitions: Iterable[tuple[str, int]], seconds: float = SECONDS
+) -> dict[tuple[str, int], int]:
+    """Give the first offset that the broker still has of every partition, by topic and partition number.
+
+    Raises:
+        BrokerUnavailable: there is no answer in time, or no such partition.
+    """
+    asked = {TopicPartition(*partition): _EARLIEST for partition in partitions}
+    if not asked:
+        return {}
+    with _admin(broker, seconds) as admin:
+        found = admin.list_partition_offsets(asked, timeout_ms=int(seconds * 1000))
+    return {(partition.topic, partition.partition): answer.offset for partition, answer in found.items()}
+
+
+def create(
+    broker: str, names: Iterable[str], partitions: int, *, dead_letters: str | None = None, seconds: float = SECONDS
+) -> list[str]:
+    """Make the topics that do not exist, with the broker's default replication, and name those made.
+
+    Returns once the broker describes them all: a new topic may take a moment to be known.
+
+    Args:
+        broker: bootstrap servers, `host:port`, several separated by commas.
+        names: the topics that should exist.
+        partitions: how many partitions a new topic gets.
+        dead_letters: the one of them that holds dead letters: its messages may be a little larger.
+        seconds: how long the broker may take for one answer.
+
+    Raises:
+        BrokerUnavailable: the broker does not answer or does not make one of them.
+    """
+    wanted = set(names)
+    made = []
+    with _admin(broker, seconds) as admin:
+        for name in sorted(wanted - _described(admin, wanted).keys()):
+            room = {"max.message.bytes": str(BROKER_MESSAGE_BYTES + DEAD_LETTER_BYTES)} if name == dead_letters else {}
+            topic = NewTopic(name=name, num_partitions=partitions, replication_factor=-1, topic_configs=room)
+            try:
+                admin.create_topics([topic], timeout_ms=int(seconds * 1000))
+            except TopicAlreadyExistsError:
+                continue  # someone else has just made it
+            made.append(name)
+        deadline = time.monotonic() + seconds
+        while made and not wanted <= _described(admin, wanted).keys():
+            if time.monotonic() > deadline:
+                raise BrokerUnavailable(f"The broker at {broker} does not show the topics it has made: try again.")
+            time.sleep(0.05)
+    return made
+
+
+def problems(there: Mapping[str, Topic], names: Iterable[str], partitions: int) -> list[str]:
+    """Say in a sentence each what is wrong with the topics, which should exist and have that many partitions."""
+    found = []
+    missing = sorted({name for name in names if name not in there})
+    if missing:
+        found.append(f"The broker has no topic {', '.join(missing)}: `growthgauge init` makes what is missing.")
+    for name in sorted(set(names) & there.keys()):
+        count = there[name].partitions
+        if count != partitions:
+            found.append(
+                f"The topic {name} has {count} partitions, the setting partitions says {partitions}: all topics need the "
+                "same number, so correct the setting, or make the topic again."
+            )
+    return found
+
+
+def _described(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, Topic]:
+    return {
+        topic["name"]: Topic(str(topic["topic_id"]), len(topic["partitions"]))
+        for topic in admin.describe_topics(sorted(set(names)))
+        if not topic["error_code"] and topic["partitions"]
+    }
+
+
+@contextmanager
+def _admin(broker: str, seconds: float) -> Iterator[KafkaAdminClient]:
+    """Open a client for a few questions: one kept open would go on knocking at a dead broker's door."""
+    admin = None
+    milliseconds = int(seconds * 1000)
+    try:
+        admin = KafkaAdminClient(
+            bootstrap_servers=broker.split(","), bootstrap_timeout_ms=milliseconds, request_timeout_ms=milliseconds
+        )
+        yield admin
+    except (KafkaError, OSError) as error:
+        raise BrokerUnavailable(
+            f"The broker at {broker} does not answer as it should ({_brief(error)}): "
+            "start it, or correct the setting broker (--broker, GROWTHGAUGE_BROKER)."
+        ) from error
+    finally:
+        if admin is not None:
+            admin.close()
+
+
+def _brief(error: BaseException) -> str:
+    text = str(error).strip().partition("\n")[0].rstrip(".")
+    return text if text.startswith(type(error).__name__) else f"{type(error).__name__}: {text}".rstrip(": ")
