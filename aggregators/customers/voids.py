@@ -15,7 +15,7 @@ from itertools import pairwise
 from aggregators.calendar import period_number
 from aggregators.customers.levels import NOTHING, differences
 from aggregators.customers.timeline import NEVER, Change
-from aggregators.facts import CALENDAR_WINDOWS, ROLLING_WINDOWS, Facts, key
+from aggregators.facts import ROLLING_WINDOWS, Facts, key
 
 Amounts = dict[tuple[str, ...], int]
 """Amounts by measure and labels, the window left out."""
@@ -24,6 +24,8 @@ _CUSTOMERS = ("void_customers",)
 _SUBSCRIBERS = ("void_subscribers",)
 REACH_DAYS = 366
 """No window, and no calendar period, is longer."""
+_LONGEST = {"week": 7, "month": 31, "quarter": 92, "year": 366}
+"""Days of the longest period of each calendar kind."""
 
 
 @lru_cache(maxsize=4096)
@@ -68,13 +70,18 @@ def emit(changes: Sequence[Change], first: int, facts: Facts, sign: int) -> None
     states = [changes[first - 1] if first else NOTHING, *changes[first:]]
     if len(states) < 3:
         return
+    closest = min(after.day - before.day for before, after in pairwise(states[1:]))
+    if closest >= REACH_DAYS:
+        return
     flows = [_flows(before, after) for before, after in pairwise(states)]
     for window, length in ROLLING_WINDOWS.items():
-        for day, last, void in _rolling(states, flows, length):
-            _step(window, day, last, void, facts, sign)
-    for window in CALENDAR_WINDOWS:
-        for day, last, void in _calendar(states, flows, window):
-            _step(window, day, last, void, facts, sign)
+        if closest < length:
+            for day, last, void in _rolling(states, flows, length):
+                _step(window, day, last, void, facts, sign)
+    for window, longest in _LONGEST.items():
+        if closest < longest:
+            for day, last, void in _calendar(states, flows, window):
+                _step(window, day, last, void, facts, sign)
 
 
 def _step(window: str, day: int, last: Amounts, void: Amounts, facts: Facts, sign: int) -> None:
