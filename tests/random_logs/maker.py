@@ -161,7 +161,7 @@ class Maker:
         if kind == "trial":
             events = rng.randint(1, 3)
         base = self.paid_until = self.cursor
-        for _ in range(rng.randint(2, events)):
+        for _ in range(rng.randint(min(2, events), events)):
             at = base + rng.randrange(12 * DAY) if kind == "dense" and self.chance(0.5) else self.when()
             what = rng.choices(("signup", "payment", "cancellation"), weights)[0]
             fields = {"interval": "one_time"} if kind == "buyer" and what == "payment" and self.chance(0.8) else {}
