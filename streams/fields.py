@@ -21,7 +21,7 @@ class Wrong(ValueError):  # noqa: N818 - an outcome, not an error
     """A value breaks a rule of its field."""
 
     def __init__(self, path: str, rule: str, value: object) -> None:
-        """Keep where it is (`$.score`), what would be right (to go after "must"), and what is there, None for nothing."""
+        """Keep where it is (`$.score`), what would be right (to go after "must"), what there is (None: nothing)."""
         super().__init__(path)
         self.path, self.rule, self.value = path, rule, value
 

@@ -22,6 +22,8 @@ _TIME = re.compile(
 )
 _MINUTE_MS = 60_000
 _SHORTEST, _LONGEST = len("2026-01-31T09:30:00Z"), len("2026-01-31T09:30:00.000000000+01:00")
+_INTEGER = -1
+"""Stands for the length of an integer."""
 _FIRST_YEAR, _YEARS = 1600, 800
 _MONTH_STARTS = np.array([from_civil(_FIRST_YEAR + n // 12, n % 12 + 1, 1) for n in range(12 * _YEARS + 1)])
 _MONTH_LENGTHS = np.diff(_MONTH_STARTS)
@@ -57,10 +59,10 @@ def instants(column: Sequence[str | int]) -> tuple[NDArray[np.int64], NDArray[np
         The milliseconds, and where they are certain: the rest (not a time, a leap second, a year far from ours) is for
         `instant` to decide. UnicodeEncodeError if a text has a lone surrogate.
     """
-    values, certain = np.zeros(len(column), dtype=np.int64), np.zeros(len(column), dtype=np.bool_)
-    lengths = [0 if type(each) is int else len(each) for each in column]  # type: ignore[arg-type]
+    values, certain = _nothing(len(column))
+    lengths = [_INTEGER if type(each) is int else len(each) for each in column]  # type: ignore[arg-type]
     for length in set(lengths):
-        if length and not _SHORTEST <= length <= _LONGEST:
+        if length != _INTEGER and not _SHORTEST <= length <= _LONGEST:
             continue
         if lengths.count(length) == len(column):
             return _same_length(column, length)
@@ -71,11 +73,15 @@ def instants(column: Sequence[str | int]) -> tuple[NDArray[np.int64], NDArray[np
 
 def _same_length(column: Sequence[str | int], length: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     count = len(column)
-    if not length:
+    if length == _INTEGER:
         return np.array(column, dtype=np.int64), np.ones(count, dtype=np.bool_)
     data, _, widths = flatten(column)  # type: ignore[arg-type]
-    if int(widths.sum()) != length * count:  # not ASCII: none of the rest may be trusted to stand where it should
-        return np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.bool_)
+    if int(widths.sum()) != length * count:  # a text takes more bytes than it has characters: it is no time
+        values, certain = _nothing(count)
+        at = np.flatnonzero(widths == length)
+        if len(at):
+            values[at], certain[at] = _same_length([column[i] for i in at.tolist()], length)
+        return values, certain
     rows = np.ndarray((length, count), np.uint8, buffer=data, strides=(1, length + 1))
     zulu = (rows[-1] | 0x20) == ord("z")
     if zulu.all():
@@ -84,6 +90,10 @@ def _same_length(column: Sequence[str | int], length: int) -> tuple[NDArray[np.i
     if zulu.any():
         values[zulu], certain[zulu] = _parsed(rows[:, zulu], offset=False)
     return values, certain
+
+
+def _nothing(count: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    return np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.bool_)
 
 
 def _parsed(rows: NDArray[np.uint8], *, offset: bool) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -97,7 +107,7 @@ def _parsed(rows: NDArray[np.uint8], *, offset: bool) -> tuple[NDArray[np.int64]
         certain &= rows[19] == ord(".")
         places.extend(range(20, end))
     if end == 20 or end < 19:  # a point without digits, or too short for this offset
-        return np.zeros(rows.shape[1], dtype=np.int64), np.zeros(rows.shape[1], dtype=np.bool_)
+        return _nothing(rows.shape[1])
 
     def number(start: int, stop: int) -> NDArray[np.int32]:
         total: NDArray[np.int32] = digits[start].astype(np.int32)
