@@ -1,0 +1,195 @@
+"""The exporter's HTTP server: /metrics, /-/healthy, /-/ready, and pages for people."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import msgspec
+from prometheus_client import make_wsgi_app
+
+from aggregators.metrics import Family, MetricSettings
+from aggregators.tables import Tables, TablesUnavailable
+from exporters import page
+from exporters.collector import make_registry
+from exporters.growth import Growth, TablesMismatch
+
+logger = logging.getLogger(__name__)
+
+_HTML = "text/html; charset=utf-8"
+_TEXT = "text/plain; charset=utf-8"
+_SECURITY = (
+    ("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cache-Control", "no-store"),
+)
+
+Answer = tuple[str, str, bytes]
+"""Status line, content type, body."""
+
+
+class ExporterConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What an exporter is told by whoever starts it."""
+
+    today: Callable[[], int]
+    """Gives today's day number in the reporting zone."""
+    partitions: int
+    settings: MetricSettings
+    fingerprint: str | None = None
+    """Of the rules in force; shards written under other ones are refused (None: read whatever is there)."""
+    host: str = "127.0.0.1"
+    port: int = 9108
+    """0 takes a free one."""
+    patience: float = 3.0
+    """Seconds until tables that hang count as ones that do not answer; less than Prometheus' scrape timeout."""
+    ready: Callable[[], Sequence[str]] = tuple
+    """Further reasons why the deployment is not ready, none when it is; asked at every `/-/ready`."""
+
+
+class ExporterServer:
+    """An exporter that listens from `start` to `stop`, in threads of its own."""
+
+    def __init__(self, config: ExporterConfig, tables: Tables) -> None:
+        """Bind the port, so that a taken one shows here.
+
+        Raises:
+            OSError: the port cannot be bound.
+        """
+        self._config = config
+        self._growth = Growth(
+            tables.reader(),
+            partitions=config.partitions,
+            settings=config.settings,
+            fingerprint=config.fingerprint,
+            patience=config.patience,
+        )
+        self._metrics = make_wsgi_app(make_registry(self._growth, config.today))
+        self._httpd = _bind(config.host, config.port)
+        self._httpd.set_app(self._app)
+        self._thread = threading.Thread(target=self._httpd.serve_forever, args=(0.1,), name="exporter", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._httpd.server_port
+
+    @property
+    def url(self) -> str:
+        """Where the landing page is."""
+        host = f"[{self._config.host}]" if ":" in self._config.host else self._config.host
+        return f"http://{host}:{self.port}/"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more requests and let go of the port and the tables."""
+        if self._thread.is_alive():
+            self._httpd.shutdown()
+            self._thread.join()
+        self._httpd.server_close()
+        self._growth.close()
+
+    def _app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
+        if path == "/metrics":
+            return self._metrics(environ, start_response)  # type: ignore[no-any-return]
+        if method not in ("GET", "HEAD"):
+            status, kind, body = "405 Method Not Allowed", _TEXT, b"Use GET.\n"
+        else:
+            status, kind, body = self._answer(path)
+        start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body))), *_SECURITY])
+        return [] if method == "HEAD" else [body]
+
+    def _answer(self, path: str) -> Answer:
+        if path == "/-/healthy":
+            return "200 OK", _TEXT, b"healthy\n"
+        if path == "/-/ready":
+            reasons = self._reasons()
+            if reasons:
+                return "503 Service Unavailable", _TEXT, "".join(f"{reason}\n" for reason in reasons).encode()
+            return "200 OK", _TEXT, b"ready\n"
+        if path in page.ASSETS:
+            return "200 OK", *page.ASSETS[path]
+        if path in ("/", "/numbers"):
+            return self._page(path)
+        return "404 Not Found", _TEXT, b"Not here. See / for the numbers and /metrics for Prometheus.\n"
+
+    def _page(self, path: str) -> Answer:
+        families: list[Family] = []
+        trouble = None
+        today = self._config.today()
+        try:
+            families = self._growth.families(today)
+        except (TablesUnavailable, TablesMismatch) as error:
+            trouble = str(error)
+        numbers = page.numbers(families, today, trouble)
+        return "200 OK", _HTML, (numbers if path == "/numbers" else page.landing(numbers)).encode()
+
+    def _reasons(self) -> list[str]:
+        """Say what is missing before numbers can be served; nothing when they can."""
+        reasons = list(self._config.ready())
+        try:
+            with self._growth.at(self._config.today()):
+                pass
+        except (TablesUnavailable, TablesMismatch) as error:
+            reasons.append(str(error))
+        return reasons
+
+
+def run_exporter(config: ExporterConfig, tables: Tables) -> int:
+    """Serve until SIGTERM or SIGINT, from the main thread; gives the exit status.
+
+    Raises:
+        OSError: the port cannot be bound.
+    """
+    server = ExporterServer(config, tables)
+    asked = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: asked.set())
+    server.start()
+    logger.info("The exporter listens on %s", server.url, extra={"action": "exporter_started"})
+    asked.wait()
+    server.stop()
+    logger.info("The exporter has ended", extra={"action": "exporter_stopped"})
+    return 0
+
+
+class _Handler(WSGIRequestHandler):
+    timeout = 10
+    """Seconds that a silent client may hold its thread."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class' name
+        """Keep requests out of the log: a scrape every few seconds says nothing."""
+
+
+class _Httpd(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def server_bind(self) -> None:
+        """Bind without the reverse name look-up of the base class, which can take seconds."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+        self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class' names
+        """Say nothing of clients that hang up: what the application raises is answered and logged before."""
+        logger.debug("The client %s hung up", client_address)
+
+
+def _bind(host: str, port: int) -> _Httpd:
+    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+    server = type("_Httpd", (_Httpd,), {"address_family": family})
+    return server((host, port), _Handler)  # type: ignore[no-any-return]
