@@ -58,7 +58,8 @@ class Rates(msgspec.Struct, frozen=True):
         if currency == self.reporting:
             return self.scale
         steps = self.steps[currency]
-        return steps.rates[max(bisect_right(steps.days, day) - 1, 0)]
+        position = bisect_right(steps.days, day)
+        return steps.rates[position - 1 if position else 0]
 
     def changes(self, currency: str, first: int, last: int) -> tuple[int, ...]:
         """Give the days from `first` to `last` on which a currency's rate may differ from the day before."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -40,14 +40,8 @@ def at_rates_of(reading: Reading, natives: Mapping[str, Vector], days: Sequence[
     A currency without any rate is left out.
     """
     rates = reading.settings.rates
-    return added(
-        reading,
-        (
-            native * Vector(rates.at(currency, day) for day in days)
-            for currency, native in natives.items()
-            if rates.known(currency)
-        ),
-    )
+    known = ((currency, native) for currency, native in natives.items() if rates.known(currency))
+    return added(reading, (native * Vector([rates.at(currency, day) for day in days]) for currency, native in known))
 
 
 def added(reading: Reading, vectors: Iterable[Vector]) -> Vector:
@@ -77,17 +71,37 @@ def _converted_flows(reading: Reading, measure: str) -> dict[tuple[str, ...], Ve
     return total
 
 
-def _at_daily_rates(reading: Reading, currency: str, columns: list[int]) -> list[Vector]:
-    """Give the converted flows of one currency's columns."""
+class _Stretches(NamedTuple):
+    """The days of all periods cut where a period begins or ends and where a currency's rate changes."""
+
+    bounds: list[int]
+    """The days at whose end a stretch ends; the first of them is the day before all periods."""
+    weights: list[int]
+    """Each stretch's rate."""
+    starts: list[int]
+    """By period, the position of the bound it begins after."""
+    ends: list[int]
+    """By period, the position of the bound it ends with."""
+
+
+def _stretches(reading: Reading, currency: str) -> _Stretches:
     rates = reading.settings.rates
     before, last = reading.days_before, reading.last_days
     steps = rates.changes(currency, min(before) + 1, reading.as_of)
-    # Between two bounds the rate is one and the same, so that the sum of the days between them will do.
     bounds = sorted({*before, *last, *(day - 1 for day in steps)})
-    weights = [rates.at(currency, day + 1) for day in bounds[:-1]]
-    sums = reading.book.sums(bounds, columns)
     position = {day: index for index, day in enumerate(bounds)}
-    starts, ends = [position[day] for day in before], [position[day] for day in last]
+    return _Stretches(
+        bounds,
+        [rates.at(currency, day + 1) for day in bounds[:-1]],
+        [position[day] for day in before],
+        [position[day] for day in last],
+    )
+
+
+def _at_daily_rates(reading: Reading, currency: str, columns: list[int]) -> list[Vector]:
+    """Give the converted flows of one currency's columns."""
+    bounds, weights, starts, ends = reading.once(("stretches", currency), lambda: _stretches(reading, currency))
+    sums = reading.book.sums(bounds, columns)
 
     def weighed(flows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         running = np.zeros(sums.shape, flows.dtype)

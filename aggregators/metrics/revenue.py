@@ -17,12 +17,12 @@ _MONTH_DAYS = Fraction(487, 16)
 
 def mrr_at_end(r: Reading) -> Vector:
     """Give MRR at the end of each period's last day, converted at that day's rates."""
-    return at_rates_of(r, r.by_label("end", "mrr", "currency"), r.last_days)
+    return r.once("mrr_at_end", lambda: at_rates_of(r, r.by_label("end", "mrr", "currency"), r.last_days))
 
 
 def mrr_at_start(r: Reading) -> Vector:
     """Give MRR at the end of the day before each period, converted at that day's rates."""
-    return at_rates_of(r, r.by_label("start", "mrr", "currency"), r.days_before)
+    return r.once("mrr_at_start", lambda: at_rates_of(r, r.by_label("start", "mrr", "currency"), r.days_before))
 
 
 def movement(r: Reading, *movements: str) -> Vector:

@@ -43,7 +43,8 @@ def _nps_standard_errors(r: Reading) -> Iterator[float | None]:
     for promoters, passives, detractors in zip(*(respondents(r, outcome) for outcome in _NPS), strict=True):
         if count := promoters + passives + detractors:
             variance = Fraction(promoters + detractors, count) - Fraction(promoters - detractors, count) ** 2
-            yield 100 * math.sqrt(variance / count)
+            # Facts that do not balance are for `verify` to tell of: a reading never fails by them.
+            yield 100 * math.sqrt(max(variance / count, 0))
         else:
             yield None
 
