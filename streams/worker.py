@@ -1,0 +1,245 @@
+"""A worker from start to end: checks, the Faust app, the port, and a clean way out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from faust.types import TP
+
+from aggregators.tables import Tables, TablesUnavailable
+from streams import topics
+from streams.app import WorkerApp, create_app
+from streams.config import WorkerConfig
+from streams.outages import Outage
+from streams.pipeline_metrics import PipelineMetrics
+from streams.positions import Positions
+from streams.quiet import quieten
+from streams.server import PortTaken, serve
+from streams.transport import Batch
+from streams.work import Work
+
+log = logging.getLogger("growthgauge.worker")
+
+LOOK_SECONDS = 1.0
+"""How often lag and the app's state are looked at."""
+PING_SECONDS = 5.0
+STALL_SECONDS = 120.0
+"""Work to do and nothing done for so long is not healthy."""
+FINISH_SECONDS = 4.0
+"""How long batches in work may take to end once the worker is told to."""
+LEAVE_SECONDS = 5.0
+"""How long leaving the group may take; the broker may be gone."""
+DEADLINE_SECONDS = 12.0
+"""After this the process ends, whatever still hangs."""
+RESTART_SECONDS = 3.0
+
+
+class Failed(Exception):  # noqa: N818 - reads as the state it names
+    """The worker cannot go on; the message is one sentence that says what to do."""
+
+
+class Worker:
+    """One worker in one event loop."""
+
+    def __init__(self, config: WorkerConfig, tables: Tables) -> None:
+        """Prepare; `run` does everything."""
+        self._config, self._tables = config, tables
+        self.metrics = PipelineMetrics(config.names, config.partitions)
+        self._work = Work(config, tables, self.metrics, self._fail)
+        self._positions: Positions | None = None
+        self._app: WorkerApp | None = None
+        self._stop = asyncio.Event()
+        self._failure: str | None = None
+        self._behind = 0
+        self.port: int | None = None
+
+    def stop(self) -> None:
+        """Ask the worker to finish what it is at and leave."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Work until `stop` is called.
+
+        Raises:
+            Failed: the worker cannot go on.
+        """
+        try:
+            runner = await serve(
+                self._config.host, self._config.port, self.metrics.registry, self._healthy, self._ready
+            )
+        except PortTaken as error:
+            raise Failed(str(error)) from error
+        self.port = runner.addresses[0][1]
+        watch = asyncio.create_task(self._watch())
+        try:
+            await self._check_topics()
+            while not self._stop.is_set():
+                await self._read()
+        finally:
+            watch.cancel()
+            self._work.close()
+            await runner.cleanup()
+        if self._failure:
+            raise Failed(self._failure)
+
+    def _fail(self, why: str) -> None:
+        self._failure = self._failure or why
+        self._stop.set()
+
+    async def _check_topics(self) -> None:
+        """Wait for the broker, and see that the topics are what the settings say."""
+        deadline = time.monotonic() + self._config.patience_seconds
+        outage = Outage("The worker waits for the broker")
+        wanted = {*self._config.names, self._config.dead_letters}
+        while not self._stop.is_set():
+            try:
+                found = await asyncio.to_thread(topics.describe, self._config.broker, wanted, 5.0)
+            except topics.BrokerUnavailable as error:
+                if time.monotonic() > deadline:
+                    raise Failed(str(error)) from error
+                outage.begin(str(error))
+                await self._sleep(1.0)
+                continue
+            outage.end()
+            wrong = topics.problems(found, self._config.names, self._config.partitions)
+            if self._config.dead_letters not in found:
+                wrong += topics.problems(found, [self._config.dead_letters], self._config.partitions)
+            if wrong:
+                raise Failed(" ".join(wrong))
+            return
+
+    async def _read(self) -> None:
+        """Run a Faust app until the worker is to stop or the app has crashed."""
+        app = self._app = create_app(self._config, self._process, self._new_positions())
+        placing = asyncio.create_task(self._positions.run())
+        try:
+            await app.start()
+            log.info("The worker has joined the group %s.", self._config.group, extra={"action": "started"})
+            while not (self._stop.is_set() or app.crashed or app.should_stop or placing.done()):
+                await self._sleep(LOOK_SECONDS)
+        except Exception as error:  # whatever Faust cannot stand, a new app may
+            log.warning("Reading has stopped: %s", error, extra={"action": "app_failed"})
+        finally:
+            placing.cancel()
+            await self._leave(app)
+        if not self._stop.is_set():
+            log.warning("Reading starts again in %.0f s.", RESTART_SECONDS, extra={"action": "restart"})
+            await self._sleep(RESTART_SECONDS)
+
+    def _new_positions(self) -> Positions:
+        async def seek(starts: dict[TP, int]) -> None:
+            consumer = self._app.consumer
+            await consumer.seek_wait(starts)
+            for tp in starts:  # Kafka's committed offset may have been further on
+                consumer._committed_offset.pop(tp, None)
+
+        def lost(tp: TP, records: int) -> None:
+            self.metrics.lost(tp.topic, tp.partition, records)
+
+        self._positions = Positions(self._config.broker, self._work.place, seek, lost)
+        return self._positions
+
+    async def _process(self, batch: Batch) -> None:
+        await self._work.process(batch, self._positions)
+
+    async def _leave(self, app: WorkerApp) -> None:
+        """Take no more batches, finish those in work, leave the group."""
+        with contextlib.suppress(Exception):
+            app.consumer.stop_flow()
+            app.flow_control.suspend()
+            app.flow_control.clear()
+        deadline = time.monotonic() + FINISH_SECONDS
+        while self._work.in_work and not self._work.tables_outage.on and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
+        try:
+            await asyncio.wait_for(app.stop(), LEAVE_SECONDS)
+        except Exception as error:
+            log.warning("Leaving the group did not end well: %r", error, extra={"action": "leave_failed"})
+        self._app = None
+
+    async def _watch(self) -> None:
+        """Look at lag and tables from time to time."""
+        pinged = 0.0
+        while True:
+            if time.monotonic() - pinged >= PING_SECONDS:
+                pinged = time.monotonic()
+                try:
+                    await asyncio.to_thread(self._tables.ping)
+                except TablesUnavailable as error:
+                    self.metrics.redis_up.set(0)
+                    self._work.tables_outage.begin(str(error))
+                else:
+                    self.metrics.redis_up.set(1)
+                    self._work.tables_outage.end()
+            lags = self._lags()
+            self.metrics.lag(lags)
+            self._behind = sum(lags.values())
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def _lags(self) -> dict[tuple[str, int], int]:
+        lags = {}
+        for topic, partitions in (self._positions.placed if self._app and self._positions else {}).items():
+            for partition in partitions:
+                tp = TP(topic, partition)
+                covered = self._work.covered(tp)
+                try:
+                    end = self._app.consumer.highwater(tp)
+                except Exception:  # noqa: BLE001, S112 - revoked since, or not started
+                    continue
+                lags[topic, partition] = max(0, (end or 0) - (covered or 0))
+        return lags
+
+    def _healthy(self) -> tuple[bool, dict[str, Any]]:
+        idle = time.monotonic() - self._work.progress
+        busy = bool(self._work.in_work or self._behind or (self._positions and self._positions.waiting))
+        stalled = busy and idle > STALL_SECONDS
+        return not stalled, {"healthy": not stalled, "seconds_since_progress": round(idle, 1), "busy": busy}
+
+    def _ready(self) -> tuple[bool, dict[str, Any]]:
+        assigned = self._positions.placed if self._app and self._positions else {}
+        waiting = self._positions is None or self._positions.waiting
+        ready = bool(assigned) and not waiting and not self._work.tables_outage.on
+        return ready, {"ready": ready, "assigned": assigned, "tables": not self._work.tables_outage.on}
+
+    async def _sleep(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+
+def run_worker(config: WorkerConfig, tables: Tables) -> int:
+    """Work until SIGTERM or SIGINT; the process must be the worker's own, and end after this.
+
+    Returns:
+        The exit status: 0 after a signal, 1 if the worker could not go on, for which a sentence is logged.
+    """
+    quieten()
+
+    async def main() -> int:
+        worker = Worker(config, tables)
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            # Whatever hangs in a library then (a dead broker is enough), the process ends: all that counts is stored.
+            deadline = threading.Timer(DEADLINE_SECONDS, os._exit, (0,))
+            deadline.daemon = True
+            deadline.start()
+            worker.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        try:
+            await worker.run()
+        except Failed as error:
+            log.error("%s", error, extra={"action": "failed"})  # noqa: TRY400 - the sentence says it all
+            return 1
+        log.info("The worker has left.", extra={"action": "stopped"})
+        return 0
+
+    return asyncio.run(main())
