@@ -1,0 +1,86 @@
+"""The product's numbers are the reference's, on random logs shuffled, doubled and split at will."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from aggregators import expenses, surveys
+from aggregators.calendar import DAY_MS
+from aggregators.customers import timeline, voids
+from aggregators.events import Expense
+from aggregators.facts import Facts
+from aggregators.rules import Rules
+from aggregators.users import flows
+from tests.differential import compare
+from tests.random_logs import SETTINGS, as_of_days, doubled, random_log
+
+LOGS = int(os.environ.get("GROWTHGAUGE_LOGS", "28"))
+"""How many random logs to compare; seeds count from 0."""
+
+
+def run(seed: int) -> tuple[int, int, list[str]]:
+    """Compare one seed's log, every event at least once, many twice or three times."""
+    settings = SETTINGS[seed % len(SETTINGS)]
+    log = doubled(random_log(seed, size=14, zone=str(settings["time_zone"])), seed)
+    compared, told = compare(log, settings, as_of_days(seed), seed)
+    return len(log), compared, told
+
+
+def test_random_logs_give_the_references_numbers(record_property: Callable[[str, object], None]) -> None:
+    """Every sample of every as-of day of every log is equal, whatever time zone, grace and rates are set."""
+    events = samples = 0
+    differing: dict[int, list[str]] = {}
+    for seed in range(LOGS):
+        size, compared, told = run(seed)
+        events += size
+        samples += compared
+        if told:
+            differing[seed] = told[:5]
+    zones = {str(settings["time_zone"]) for settings in SETTINGS}
+    print(
+        f"\n{LOGS} random logs (seeds 0 to {LOGS - 1}, {len(zones)} time zones), {events} events, "
+        f"{samples} samples compared, {len(differing)} logs differ"
+    )
+    record_property("samples", samples)
+    assert not differing
+    assert samples > LOGS * 3000
+
+
+LAPSE = timeline.Sweep._lapse
+EXPENSE = expenses._count
+
+
+def a_day_later(sweep: timeline.Sweep, subscription: timeline.Subscription) -> int:
+    """Let a subscription lapse a day late."""
+    return LAPSE(sweep, subscription) + DAY_MS
+
+
+def never_taken_back(rules: Rules, event: Expense, facts: Facts, sign: int) -> None:
+    """Count an expense though it was withdrawn."""
+    EXPENSE(rules, msgspec.structs.replace(event, withdrawn=False), facts, sign)
+
+
+BROKEN: dict[str, tuple[Any, str, Any]] = {
+    "customers: a subscription lapses a day late": (timeline.Sweep, "_lapse", a_day_later),
+    "customers: two days are never compared": (voids, "emit", lambda *_: None),
+    "users: the window of repeat users is a day longer": (flows, "REPEAT_WINDOW", 31),
+    "surveys: an earlier answer counts beside the last": (surveys, "ROLLING_WINDOWS", {}),
+    "expenses: a withdrawn one counts": (expenses, "_count", never_taken_back),
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_broken_rule_is_caught(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one rule broken the comparison fails on some log: it is able to."""
+    monkeypatch.setattr(*BROKEN[broken])
+    for seed in range(LOGS):
+        _, _, told = run(seed)
+        if told:
+            print(f"\n{broken}: caught by log {seed}: {told[0]}")
+            return
+    pytest.fail("no log noticed")
