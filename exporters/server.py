@@ -6,7 +6,8 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -153,15 +154,37 @@ def run_exporter(config: ExporterConfig, tables: Tables) -> int:
         OSError: the port cannot be bound.
     """
     server = ExporterServer(config, tables)
-    asked = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: asked.set())
-    server.start()
-    logger.info("The exporter listens on %s", server.url, extra={"action": "exporter_started"})
-    asked.wait()
+    with _signals(signal.SIGTERM, signal.SIGINT) as wait:
+        server.start()
+        logger.info("The exporter listens on %s", server.url, extra={"action": "exporter_started"})
+        wait()
     server.stop()
     logger.info("The exporter has ended", extra={"action": "exporter_stopped"})
     return 0
+
+
+@contextmanager
+def _signals(*numbers: int) -> Iterator[Callable[[], None]]:
+    """Catch signals, and give a function that waits for one of them.
+
+    The wake-up goes over a socket: a lock that a handler lets go of may be missed, or be held by what it interrupts.
+    """
+    inside, outside = socket.socketpair()
+    outside.setblocking(False)
+    with inside, outside:
+        handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
+        woken = signal.set_wakeup_fd(outside.fileno())
+
+        def wait() -> None:
+            while inside.recv(1)[0] not in numbers:
+                pass
+
+        try:
+            yield wait
+        finally:
+            signal.set_wakeup_fd(woken)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
 
 
 class _Handler(WSGIRequestHandler):
