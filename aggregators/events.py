@@ -151,7 +151,7 @@ class Sessions:
 
     __slots__ = ("customer_ids", "durations", "features", "ids", "occurred_at", "reactions", "user_ids")
 
-    def __init__(  # noqa: PLR0913 - one argument a column
+    def __init__(
         self,
         *,
         ids: list[str],
