@@ -145,7 +145,10 @@ class Book:
         rows = (np.searchsorted(self._days, [change.day for change in changes]) + 1).tolist()
         for change, row, following in zip(changes, rows, [*rows[1:], height], strict=True):
             # A day's facts are a map: no column comes twice, so that adding by index counts each.
-            pending[change.facts.columns] += change.sign * change.facts.amounts
+            if change.sign > 0:
+                pending[change.facts.columns] += change.facts.amounts
+            else:
+                pending[change.facts.columns] -= change.facts.amounts
             if row == following:
                 continue
             touched = np.flatnonzero(pending)

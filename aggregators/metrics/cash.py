@@ -39,6 +39,8 @@ def growth_refunds(r: Reading) -> Samples:
 @metric("currency")
 def growth_currency_unconverted(r: Reading) -> Samples:
     """1 for a currency with MRR or cash by the as-of day that has no rate and is missing from converted metrics."""
-    for currency in sorted({*r.values("mrr", "currency"), *r.values("cash", "currency")}):
+    for currency in sorted(
+        {value for measure in ("mrr", "cash", "refunds") for value in r.values(measure, "currency")}
+    ):
         if not r.settings.rates.known(currency):
             yield (currency,), 1

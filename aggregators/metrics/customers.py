@@ -42,6 +42,17 @@ def subscribers_lost(r: Reading) -> Vector:
     return r.flow("subscribers_left") - r.void("void_subscribers")
 
 
+def reason_names(r: Reading) -> dict[str, str]:
+    """Give the name that each reason of a departure by the as-of day is shown by.
+
+    Those beyond the limit, by customers churned until then (ties by name), are `other`.
+    """
+    counts = dict.fromkeys(r.values("mrr", "reason", "churn"), 0) | r.values("churned", "reason")
+    ranked = sorted(counts, key=lambda reason: (-counts[reason], reason))
+    limit = r.settings.segment_limit
+    return {reason: reason if rank < limit else "other" for rank, reason in enumerate(ranked)}
+
+
 @metric()
 def growth_customers(r: Reading) -> Samples:
     """Customers present at the end of the as-of day."""
@@ -93,8 +104,10 @@ def growth_customers_returned(r: Reading) -> Samples:
 @metric("period", "reason")
 def growth_customers_churned(r: Reading) -> Samples:
     """Times that a customer left in the period, by the reason of what ended its presence."""
-    for reason in r.values("churned", "reason"):
-        yield from r.by_period(r.flow("churned", reason), reason)
+    come = r.values("churned", "reason")
+    names = {reason: name for reason, name in reason_names(r).items() if reason in come}
+    for name, flow in sorted(r.by_label("flow", "churned", "reason", names).items()):
+        yield from r.by_period(flow, name)
 
 
 @metric("period")

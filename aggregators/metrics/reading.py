@@ -32,6 +32,8 @@ class MetricSettings(msgspec.Struct, frozen=True):
     rates: Rates = Rates()
     gross_margin: Fraction = Fraction(1)
     """The share of revenue that is left after the cost of serving it, for lifetime value."""
+    segment_limit: int = 50
+    """Values of an open label beyond so many are shown as `other`."""
     targets: Mapping[str, float] = {}
     version: str = "unknown"
 
@@ -101,22 +103,31 @@ class Reading:
         ]
         return self._sum(which, columns)
 
-    def by_label(self, which: Where, measure: str, label: str) -> dict[str, Vector]:
-        """Give a measure's levels or flows by the values of one of its labels."""
+    def by_label(
+        self, which: Where, measure: str, label: str, names: Mapping[str, str] | None = None
+    ) -> dict[str, Vector]:
+        """Give a measure's levels or flows by the values of one of its labels, or by the names given for them."""
         position = MEASURES[measure].labels.index(label)
         columns: dict[str, list[int]] = {}
         for labels, column in self.book.columns(measure).items():
-            columns.setdefault(labels[position], []).append(column)
+            name = labels[position] if names is None else names.get(labels[position])
+            if name is not None:
+                columns.setdefault(name, []).append(column)
         return {value: self._sum(which, found) for value, found in columns.items()}
 
-    def values(self, measure: str, label: str) -> list[str]:
-        """Give the values of a label under which a measure has summed up to anything by the as-of day, sorted.
+    def values(self, measure: str, label: str, *labels: str) -> dict[str, int]:
+        """Give the values of a label that a measure has come with by the as-of day, and its sum under each.
 
-        So a series that has come stays. Amounts that could cancel out must not be asked for.
+        A series that has come stays: under one combination of labels the amounts must all have one sign, so that
+        their sum is not 0 again.
         """
         position = MEASURES[measure].labels.index(label)
         today = self._blocks["end"][0]
-        return sorted({labels[position] for labels, column in self.book.columns(measure).items() if today[column]})
+        sums: dict[str, int] = {}
+        for found, column in self.book.columns(measure).items():
+            if found[: len(labels)] == labels and (amount := int(today[column])):
+                sums[found[position]] = sums.get(found[position], 0) + amount
+        return sums
 
     def flow_between(self, measure: str, days: Iterable[tuple[int, int]], *labels: str) -> Vector:
         """Give a measure's sum over runs of days of one's own, from each first to each last day."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from aggregators.metrics.conversion import MILLIONTHS, added, amount, amounts, at_rates_of, converted_flows, unit
-from aggregators.metrics.customers import subscribers_at_end, subscribers_at_start, subscribers_lost
+from aggregators.metrics.customers import reason_names, subscribers_at_end, subscribers_at_start, subscribers_lost
 from aggregators.metrics.family import metric
 from aggregators.metrics.reading import Reading, Samples
 from aggregators.metrics.vector import Vector, one_ratio, ratio
@@ -65,7 +65,7 @@ def growth_arr(r: Reading) -> Samples:
 def growth_mrr_native(r: Reading) -> Samples:
     """MRR by billing currency, in that currency, unconverted."""
     natives = r.by_label("end", "mrr", "currency")
-    for currency in r.values("mrr", "currency"):
+    for currency in sorted(r.values("mrr", "currency")):
         yield (currency,), Fraction(natives[currency][0], MILLIONTHS)
 
 
@@ -99,10 +99,13 @@ def growth_mrr_movement_customers(r: Reading) -> Samples:
 @metric("period", "reason", unit="money")
 def growth_mrr_churned(r: Reading) -> Samples:
     """MRR of the movement churn in the period as a positive amount, by the reason of what ended it."""
-    flows = converted_flows(r, "mrr")
-    for reason in r.values("mrr", "reason"):
-        if reason:
-            yield from r.by_period(amounts(r, -flows.get(("churn", reason), added(r, ()))), reason)
+    flows, come = converted_flows(r, "mrr"), r.values("mrr", "reason", "churn")
+    shown: dict[str, list[Vector]] = {}
+    for reason, name in reason_names(r).items():
+        if reason in come:
+            shown.setdefault(name, []).append(flows.get(("churn", reason), added(r, ())))
+    for name, vectors in sorted(shown.items()):
+        yield from r.by_period(amounts(r, -added(r, vectors)), name)
 
 
 @metric("period", "kind", unit="ratio")
