@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 
-from . import customers, engagement, payments, revenue, voice
+from . import cohorts, contracts, customers, engagement, health, payments, revenue, segments, voice
 from .days import ONE_DAY, Period, day_of, first_instant, periods
 from .events import accepted
 from .flows import Flow, Past, flows_between
@@ -13,7 +13,7 @@ from .settings import Settings
 from .sheet import Samples, Sheet
 from .timeline import State, Timeline
 
-GROUPS = (customers, revenue, payments, engagement, voice)
+GROUPS = (customers, revenue, payments, contracts, engagement, voice, cohorts, segments, health)
 
 
 class Reference:
@@ -43,6 +43,11 @@ class Reference:
         """The first day on which any customer's state may change."""
         return min((line.days[0] for line in self.timelines.values() if line.days), default=None)
 
+    def since_ever(self, last: date) -> Period:
+        """All days with flows up to a day, as a period."""
+        first = last + ONE_DAY if self.first_day is None else self.first_day
+        return Period("ever", first, max(last, first - ONE_DAY), last)
+
     def happened(self, kind: str, period: Period) -> list[tuple[date, dict]]:
         """Events of a type in a period, each with its day."""
         return [(day, event) for day, event in self.dated[kind] if day in period]
@@ -65,7 +70,7 @@ class Reference:
             self._flows[day] = []
             for name, line in self.timelines.items():
                 before, after = line.at_end_of(day - ONE_DAY), line.at_end_of(day)
-                self._flows[day] += flows_between(day, before, after, self._pasts[name])
+                self._flows[day] += flows_between(name, day, before, after, self._pasts[name])
             day += ONE_DAY
 
     def metrics(self, as_of: date) -> Samples:

@@ -8,8 +8,9 @@ from .timeline import State
 
 @dataclass(frozen=True)
 class Flow:
-    """A change on a day. `measure` names it; `label`, `currency` and `amount` (millionths) are set where they apply."""
+    """A change of a customer on a day. `measure` names it; the rest (`amount` in millionths) where it applies."""
 
+    customer: str
     day: date
     measure: str
     label: str = ""
@@ -25,28 +26,28 @@ class Past:
     subscriber: bool = False
 
 
-def flows_between(day: date, before: State, after: State, past: Past) -> list[Flow]:
+def flows_between(customer: str, day: date, before: State, after: State, past: Past) -> list[Flow]:
     """The flows of one day of one customer; remembers the day in `past`, so days must come in order."""
     if before is after:
         return []
-    flows = [*_presence(day, before, after, past), *_movements(day, before, after, past)]
+    flows = [Flow(customer, day, *rest) for rest in (*_presence(before, after, past), *_movements(before, after, past))]
     past.present |= after.present
     past.subscriber |= after.subscriber
     return flows
 
 
-def _presence(day: date, before: State, after: State, past: Past) -> list[Flow]:
+def _presence(before: State, after: State, past: Past) -> list[tuple]:
     flows = []
     if after.present and not before.present:
-        flows.append(Flow(day, "returned" if past.present else "new"))
+        flows.append(("returned" if past.present else "new",))
     if before.present and not after.present:
-        flows.append(Flow(day, "churned", after.left_reason))
+        flows.append(("churned", after.left_reason))
     if before.subscriber and not after.subscriber:
-        flows.append(Flow(day, "subscriber_churned"))
+        flows.append(("subscriber_churned",))
     return flows
 
 
-def _movements(day: date, before: State, after: State, past: Past) -> list[Flow]:
+def _movements(before: State, after: State, past: Past) -> list[tuple]:
     flows = []
     old, new = before.mrr, after.mrr
     for currency in sorted({*old, *new}):
@@ -58,8 +59,8 @@ def _movements(day: date, before: State, after: State, past: Past) -> list[Flow]
         else:
             movement = "contraction" if after.subscriber else "churn"
         if change:
-            flows.append(Flow(day, "movement", movement, currency, change))
+            flows.append(("movement", movement, currency, change))
         if change and movement == "churn":
-            flows.append(Flow(day, "mrr_churned", after.mrr_reason, currency, -change))
-    moved = {flow.label for flow in flows if flow.measure == "movement"}
-    return flows + [Flow(day, "movement_customer", movement) for movement in sorted(moved)]
+            flows.append(("mrr_churned", after.mrr_reason, currency, -change))
+    moved = {label for measure, label, *_ in flows if measure == "movement"}
+    return flows + [("movement_customer", movement) for movement in sorted(moved)]

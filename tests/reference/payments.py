@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 def write(book: "Reference", as_of: date, sheet: Sheet) -> None:
     """Write the group's samples."""
+    bought = Counter(
+        event["customer_id"] for day, event in book.dated["payment"] if day <= as_of and event["status"] == "succeeded"
+    )
+    sheet.ratio("growth_repeat_purchase_ratio", sum(number >= 2 for number in bought.values()), len(bought))
     for period in periods(as_of):
         _payments(book, period, sheet)
         _expenses(book, period, sheet)

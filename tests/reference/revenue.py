@@ -1,12 +1,13 @@
 """Monthly recurring revenue: levels, movements, and what became of the revenue at a period's start."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from .days import ONE_DAY, Period, periods
+from .customers import reason_names
+from .days import Period, periods
 from .events import millionths
 from .settings import MILLION
 from .sheet import Sheet
@@ -43,8 +44,9 @@ def write(book: "Reference", as_of: date, sheet: Sheet) -> None:
     for currency in sorted(_seen_currencies(book, as_of)):
         if book.settings.rate(currency, as_of) is None:
             sheet.put("growth_currency_unconverted", 1, currency=currency)
+    name_of = reason_names(book, as_of)
     for period in periods(as_of):
-        _movements(book, period, sheet)
+        _movements(book, period, name_of, sheet)
         _retention(book, period, sheet)
 
 
@@ -55,14 +57,10 @@ def _seen_currencies(book: "Reference", as_of: date) -> set[str]:
         for day, event in book.dated["payment"]
         if day <= as_of and event["status"] != "failed" and millionths(event["amount"])
     }
-    if book.first_day is not None:
-        for flow in book.flows(Period("ever", book.first_day, max(as_of, book.first_day - ONE_DAY), as_of)):
-            if flow.measure == "movement":
-                found.add(flow.currency)
-    return found
+    return found | {flow.currency for flow in book.flows(book.since_ever(as_of)) if flow.measure == "movement"}
 
 
-def _movements(book: "Reference", period: Period, sheet: Sheet) -> None:
+def _movements(book: "Reference", period: Period, name_of: Callable[[str], str], sheet: Sheet) -> None:
     money = dict.fromkeys(MOVEMENTS, Fraction(0))
     churned: dict[str, Fraction] = {}
     customers: Counter[str] = Counter()
@@ -71,7 +69,8 @@ def _movements(book: "Reference", period: Period, sheet: Sheet) -> None:
         if flow.measure == "movement":
             money[flow.label] += worth
         elif flow.measure == "mrr_churned":
-            churned[flow.label] = churned.get(flow.label, Fraction(0)) + worth
+            reason = name_of(flow.label)
+            churned[reason] = churned.get(reason, Fraction(0)) + worth
         elif flow.measure == "movement_customer":
             customers[flow.label] += 1
     start, end = mrr(book, period.before), mrr(book, period.last)
@@ -89,6 +88,18 @@ def _movements(book: "Reference", period: Period, sheet: Sheet) -> None:
     sheet.ratio("growth_mrr_churn_ratio", lost - back, start, period=period.name, kind="net")
     sheet.ratio("growth_mrr_growth_ratio", moved, start, period=period.name)
     sheet.ratio("growth_quick_ratio", money["new"] + back, lost, period=period.name)
+    sheet.ratio("growth_average_sale_price", money["new"], customers["new"], period=period.name)
+    _lifetime_value(book, period, sheet)
+
+
+def _lifetime_value(book: "Reference", period: Period, sheet: Sheet) -> None:
+    """ARPA on the period's last day x gross margin / subscriber churn a month."""
+    start = {name for name, state in book.states(period.before).items() if state.subscriber}
+    end = {name for name, state in book.states(period.last).items() if state.subscriber}
+    if start and start - end and end:
+        churn = Fraction(len(start - end), len(start)) * Fraction("30.4375") / len(period.days())
+        arpa = mrr(book, period.last) / len(end)
+        sheet.put("growth_lifetime_value", arpa * Fraction(book.settings.gross_margin) / churn, period=period.name)
 
 
 def _retention(book: "Reference", period: Period, sheet: Sheet) -> None:

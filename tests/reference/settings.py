@@ -6,6 +6,15 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 MILLION = 1_000_000
+HEALTH_WEIGHTS = {
+    "recency": 3,
+    "frequency": 2,
+    "breadth": 1,
+    "adoption": 1,
+    "payment": 2,
+    "sentiment": 2,
+    "tenure": 1,
+}
 
 
 @dataclass(frozen=True)
@@ -20,6 +29,12 @@ class Settings:
     targets: dict[str, float] = field(default_factory=dict)
     gross_margin: str = "1"
     cohort_months: int = 12
+    dimensions: tuple[str, ...] = ("plan", "country", "channel", "owner")
+    segment_periods: tuple[str, ...] = ("month", "previous_month", "30d")
+    segment_limit: int = 50
+    health_weights: dict[str, int] = field(default_factory=lambda: dict(HEALTH_WEIGHTS))
+    health_users: int = 3
+    health_features: int = 5
 
     @property
     def zone(self) -> ZoneInfo:

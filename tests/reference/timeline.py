@@ -46,6 +46,7 @@ class State:
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
     left_reason: str = ""
     mrr_reason: str = ""
+    attributes: dict[str, str] = field(default_factory=dict)
 
     @property
     def mrr(self) -> dict[str, int]:
@@ -120,7 +121,7 @@ class Timeline:
         self.states: list[State] = []
         state = NOTHING
         for index in range(len(self.items)):
-            state = self._after(state, index)
+            state = _described(self._after(state, index), self.items[index])
             self.states.append(state)
 
     def at_end_of(self, day: date) -> State:
@@ -191,6 +192,18 @@ class Timeline:
             item.rank == PAYMENT and is_recurring(item.event) and monthly_amount(item.event) > 0
             for item in before[signups[-1] :]
         )
+
+
+def _described(state: State, item: Item) -> State:
+    """The customer with what an item says of it: the latest of each, empty ones aside."""
+    event, said = item.event, {}
+    if item.rank == SIGNUP:
+        said = {name: event.get(name) for name in ("country", "channel", "owner", "plan")}
+        said["signup_plan"] = said["plan"]
+    elif item.rank == PAYMENT and event["status"] == "succeeded":
+        said = {"plan": event.get("plan")}
+    said = {name: value for name, value in said.items() if value}
+    return replace(state, attributes={**state.attributes, **said}) if said else state
 
 
 def _leave(state: State, reason: str) -> State:

@@ -4,12 +4,7 @@ import pytest
 
 from tests.random_logs import SETTINGS, as_of_days, doubled, random_log, shuffled
 from tests.reference import Reference, Settings
-
-
-def get(samples: dict, name: str, **labels: str):
-    """A sample's value, 0 of an open set, None for a ratio that is left out."""
-    found = samples.get((f"growth_{name}", tuple(sorted(labels.items()))))
-    return 0 if found is None and ("reason" in labels or "currency" in labels) else found
+from tests.reference.examples import get
 
 
 @pytest.mark.parametrize("variant", range(len(SETTINGS)))
@@ -49,3 +44,15 @@ def test_they_hit_the_rules() -> None:
     assert {("mrr_movement", movement) for movement in movements} <= seen
     assert {("currency_unconverted", "CHF"), ("revenue", "one_time"), ("users_lifecycle", "new")} <= seen
     assert {("survey_responses", "detractor"), ("survey_responses", "unresolved"), ("expense", "retention")} <= seen
+
+
+def test_without_steps_in_rates_nothing_is_left_over() -> None:
+    """With one rate for all days the books of all segments balance without `fx`."""
+    for seed in range(3):
+        settings = {**SETTINGS[seed], "rates": {"EUR": {"2024-01-01": "1.1"}}}
+        book = Reference(random_log(seed, 12, settings["time_zone"]), Settings(**settings))
+        for day in as_of_days(seed):
+            left_over = {
+                key: value for key, value in book.metrics(day).items() if ("movement", "fx") in key[1] and value != 0
+            }
+            assert left_over == {}
