@@ -84,9 +84,9 @@ class RedisServer:
             while time.monotonic() < deadline and self._process.poll() is None:
                 try:
                     # Another process may have got the port: its answer would be somebody else's.
-                    return client.info("server")["process_id"] == self._process.pid
-                except redis.exceptions.BusyLoadingError:
-                    if not ready:
+                    if client.info("server")["process_id"] != self._process.pid:
+                        return False
+                    if not ready or not client.info("persistence")["loading"]:
                         return True
                 except redis.exceptions.ConnectionError:
                     pass
