@@ -1,0 +1,64 @@
+# Everything happens in .venv, which is made on the way: `make up` is all that a newcomer types.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := aggregators exporters growthgauge streams
+RULES := $(wildcard deploy/prometheus/rules/*.yml)
+RULE_TESTS := $(wildcard deploy/prometheus/tests/*.yml)
+
+.PHONY: help up test check bench .venv unit lint promtool compose clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+up: .venv/up.stamp ## Start everything with a demo company; the page's address is printed
+	@$(BIN)/growthgauge up --demo
+
+test: unit ## Run all tests; what needs Java 17 and Maven says so where they are missing
+	$(BIN)/python -m pytest --ignore=tests/unit
+
+check: lint unit promtool compose ## Run what needs no server: format, lint, types, unit tests, rules
+
+bench: .venv/dev.stamp ## Measure the whole path
+	$(BIN)/python -m benchmarks
+
+.venv: .venv/dev.stamp
+
+unit: .venv/dev.stamp
+	$(BIN)/python -m pytest tests/unit
+
+lint: .venv/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+promtool:
+ifneq ($(RULES),)
+	@if command -v promtool >/dev/null; then \
+	    promtool check rules $(RULES) && $(if $(RULE_TESTS),promtool test rules $(RULE_TESTS),true); \
+	elif [ -n "$$GROWTHGAUGE_REQUIRE_PROMTOOL" ]; then \
+	    echo "promtool is missing: it comes with Prometheus." >&2; exit 1; \
+	else \
+	    echo "Left out: promtool, which checks the rules and comes with Prometheus, is not here."; \
+	fi
+endif
+
+compose: .venv/dev.stamp
+	$(if $(wildcard docker-compose.yml),$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml)
+
+.venv/python.stamp:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "growthgauge needs Python 3.11 or later: name one with make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/up.stamp: .venv/python.stamp requirements.txt pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/dev.stamp: .venv/up.stamp requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean: ## Remove the environment; the data folder stays
+	rm -rf .venv
