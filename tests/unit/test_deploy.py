@@ -1,0 +1,315 @@
+"""What is deployed: compose file, image, Prometheus' rules and their runbooks, Grafana's dashboard."""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from itertools import chain
+from pathlib import Path
+
+import promql_parser
+import pytest
+from ruamel.yaml import YAML
+
+from aggregators.metrics import CATALOGUE
+from aggregators.tables.memory import Tables
+from exporters.collector import GrowthCollector
+from streams.pipeline_metrics import PipelineMetrics
+from tests.unit.exporter_facts import AS_OF, growth_of
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+PROMETHEUS = DEPLOY / "prometheus"
+RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
+RULE_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
+DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
+RUNBOOKS = ROOT / "docs" / "runbooks"
+OURS = ("worker", "exporter", "init")
+
+needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+
+
+def yaml(path):
+    """Read a YAML file."""
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+
+
+def run(*command):
+    """Run a program and fail with what it says if it fails."""
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+COMPOSE = yaml(ROOT / "docker-compose.yml")
+ALL_RULES = [rule for path in RULES for group in yaml(path)["groups"] for rule in group["rules"]]
+ALERTS = {rule["alert"]: rule for rule in ALL_RULES if "alert" in rule}
+PANELS = [(board, panel) for board in map(json.loads, (p.read_text() for p in DASHBOARDS)) for panel in board["panels"]]
+SHOWN = [(board, panel) for board, panel in PANELS if panel["type"] != "row"]
+
+
+# The compose file and the image
+
+
+def test_the_compose_file_follows_the_compose_specification():
+    """The official schema accepts it."""
+    run(sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", "docker-compose.yml")
+
+
+def test_the_compose_file_has_every_part():
+    """Broker, tables, both processes, the topics' maker, and what shows and watches the numbers."""
+    assert COMPOSE["services"].keys() == {
+        *("kafka", "redis", "init", "worker", "exporter"),
+        *("prometheus", "alertmanager", "grafana"),
+    }
+
+
+@pytest.mark.parametrize("name", COMPOSE["services"])
+def test_every_service_is_pinned_confined_and_watched(name):
+    """An exact image, a restart policy, no privileges, a health check, ports on loopback only, no secret."""
+    service = COMPOSE["services"][name]
+    assert re.fullmatch(r"[a-z/]+:(v?\d+\.\d+\.\d+|latest)", service["image"])
+    assert service["image"].endswith(":latest") == (name in OURS)
+    assert service["restart"]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert name == "init" or service["healthcheck"]["test"]
+    assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
+    assert not re.search("password|secret|token", json.dumps(service).lower())
+
+
+def test_redis_keeps_what_it_has():
+    """An append-only file, no eviction, a volume."""
+    redis = COMPOSE["services"]["redis"]
+    command = " ".join(redis["command"])
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+    assert redis["volumes"] == ["redis-data:/data"]
+
+
+def test_mounted_files_are_there():
+    """Every bind mount names a file or folder of this repository, read-only."""
+    mounts = [m for s in COMPOSE["services"].values() for m in s.get("volumes", []) if m.startswith("./")]
+    assert mounts
+    for mount in mounts:
+        source, _, mode = mount.split(":")
+        assert (ROOT / source).exists(), mount
+        assert mode == "ro", mount
+
+
+def test_volumes_are_declared_and_used():
+    """No service writes to a volume that nobody declared, and none is declared for nobody."""
+    used = {m.partition(":")[0] for s in COMPOSE["services"].values() for m in s.get("volumes", []) if m[0] != "."}
+    assert used == COMPOSE["volumes"].keys()
+
+
+def test_settings_in_the_compose_file_and_the_image_exist():
+    """Every GROWTHGAUGE_ variable is a setting."""
+    from growthgauge.settings import ENV_PREFIX, Settings  # noqa: PLC0415 - the other tests need no settings
+
+    texts = (ROOT / "docker-compose.yml").read_text() + (ROOT / "Dockerfile").read_text()
+    names = set(re.findall(rf"{ENV_PREFIX}([A-Z_]+)\b(?==|:)", texts))
+    assert {"BROKER", "REDIS_URL", "LISTEN"} <= names
+    assert {name.lower() for name in names} <= Settings.model_fields.keys()
+
+
+def test_the_image_is_made_of_all_packages_and_does_not_run_as_root():
+    """Every package of the distribution is copied and let through by .dockerignore; the user is a number, not 0."""
+    docker = (ROOT / "Dockerfile").read_text()
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    for package in packages["packages"]:
+        assert f"COPY {package} ./{package}\n" in docker
+        assert f"!{package}/" in ignored
+    stages = re.findall(r"^FROM (\S+)", docker, re.MULTILINE)
+    assert stages == ["python:3.13-slim"] * 2
+    user = re.findall(r"^USER (\d+):(\d+)$", docker, re.MULTILINE)[-1]
+    assert "0" not in user
+
+
+# Prometheus
+
+
+@needs_promtool
+def test_promtool_accepts_configuration_and_rules():
+    """Prometheus' own checks pass; its configuration finds the rules."""
+    run("promtool", "check", "config", str(PROMETHEUS / "prometheus.yml"))
+    run("promtool", "check", "rules", *map(str, RULES))
+
+
+@needs_promtool
+@pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.stem)
+def test_rules_do_what_they_say(path):
+    """The rules' own unit tests pass."""
+    run("promtool", "test", "rules", str(path))
+
+
+def test_scraped_ports_are_those_of_the_services():
+    """Prometheus asks the services of the compose file on the settings' default ports."""
+    from growthgauge.settings import Settings  # noqa: PLC0415 - the other tests need no settings
+
+    jobs = {job["job_name"]: job for job in yaml(PROMETHEUS / "prometheus.yml")["scrape_configs"]}
+    exporter_port = Settings.model_fields["exporter_port"].default
+    assert jobs["growthgauge-exporter"]["static_configs"] == [{"targets": [f"exporter:{exporter_port}"]}]
+    (workers,) = jobs["growthgauge-worker"]["dns_sd_configs"]
+    assert (workers["names"], workers["port"]) == (["worker"], Settings.model_fields["worker_port"].default)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_every_alert_says_what_to_do(name):
+    """CamelCase, severity, times, texts, and a runbook page with its four parts."""
+    alert = ALERTS[name]
+    assert re.fullmatch(r"(Growth)([A-Z]+[a-z]+)+", name)
+    assert alert["labels"]["severity"] in {"info", "warning", "critical"}
+    assert alert["labels"]["subsystem"] in {"pipeline", "business"}
+    assert {"for", "keep_firing_for"} <= alert.keys()
+    assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
+    assert alert["annotations"]["runbook_url"].endswith(f"/docs/runbooks/{name}.md")
+    page = (RUNBOOKS / f"{name}.md").read_text()
+    assert page.startswith(f"# {name}\n")
+    assert re.findall(r"^\*\*(\w+)\.\*\*", page, re.MULTILINE) == ["Meaning", "Impact", "Diagnosis", "Mitigation"]
+
+
+def test_every_runbook_belongs_to_an_alert():
+    """No page is left of an alert that is gone."""
+    assert {path.stem for path in RUNBOOKS.glob("*.md")} == ALERTS.keys()
+
+
+def test_every_alert_is_tested_firing_and_not_firing():
+    """Each has an evaluation at which it fires, and one at which it does not although its series are there."""
+    cases = [
+        (case["alertname"], bool(case["exp_alerts"]))
+        for path in RULE_TESTS
+        for test in yaml(path)["tests"]
+        for case in test.get("alert_rule_test", [])
+    ]
+    for name in ALERTS:
+        assert {(name, True), (name, False)} <= set(cases)
+
+
+def test_recorded_names_are_level_metric_operations():
+    """`level:metric:operations`, the metric's own name in the middle."""
+    recorded = [rule["record"] for rule in ALL_RULES if "record" in rule]
+    assert recorded
+    for name in recorded:
+        assert re.fullmatch(r"[a-z_]+:growth_[a-z_]+:[a-z0-9_]+", name)
+
+
+# Queries of rules and dashboards
+
+
+def parsed(text):
+    """Parse a query, Grafana's variables replaced."""
+    return promql_parser.parse(
+        text.replace("$__rate_interval", "1m").replace("$period", "30d").replace("$currency", "USD")
+    )
+
+
+def inside(expression):
+    """Give an expression and all expressions in it."""
+    yield expression
+    for part in ("lhs", "rhs", "expr", "param", "args", "vector_selector"):
+        found = getattr(expression, part, None)
+        for child in found if isinstance(found, list) else [found]:
+            if child is not None:
+                yield from inside(child)
+
+
+def selectors(text):
+    """Give the series that a query reads: name, and matchers as (label, value)."""
+    for expression in inside(parsed(text)):
+        if isinstance(expression, promql_parser.VectorSelector):
+            yield expression.name, [(matcher.name, matcher.value) for matcher in expression.matchers.matchers]
+
+
+QUERIES = [rule["expr"] for rule in ALL_RULES] + [t["expr"] for _, panel in SHOWN for t in panel["targets"]]
+
+
+def known_series():
+    """Name every series that exporter and worker expose or rules record, with its labels (None: any)."""
+    series = {metric.name: {*metric.labels} for metric in CATALOGUE}
+    scrape = GrowthCollector(growth_of(Tables()), lambda: AS_OF).collect()
+    pipeline = PipelineMetrics(["growth.sessions"], 1)
+    pipeline.lag({("growth.sessions", 0): 1})
+    pipeline.committed({"session/accepted": 1}, [], {"session": 1})
+    for sample in chain.from_iterable(f.samples for f in chain(scrape, pipeline.registry.collect())):
+        series.setdefault(sample.name, set()).update(sample.labels)
+    series["up"] = set()
+    for labels in series.values():
+        labels |= {"job", "instance"}
+    return series | {rule["record"]: None for rule in ALL_RULES if "record" in rule}
+
+
+SERIES = known_series()
+PERIODS = {labels[0] for f in growth_of(Tables()).families(AS_OF) if f.labels == ("period",) for labels, _ in f.samples}
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_every_series_asked_for_exists(query):
+    """Every name, label and period in a rule or panel is one that exporter or worker expose."""
+    found = list(selectors(query))
+    assert found
+    for name, matchers in found:
+        assert name in SERIES, name
+        for label, value in matchers:
+            assert SERIES[name] is None or label in SERIES[name], (name, label)
+            assert label != "period" or value in PERIODS, value
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_second_exporter_changes_nothing(query):
+    """Growth metrics are read through `max without (instance)`, or as one number for all."""
+    growth = {metric.name for metric in CATALOGUE} | {"growth_redis_up", "growth_collector_success"}
+    guarded = re.sub(r"max (without \(instance\) )?\(\w+(\{[^}]*\})?\)", "", query.replace("max(", "max ("))
+    assert not growth & set(re.findall(r"[\w:]+", guarded)), guarded
+
+
+# Grafana
+
+
+@pytest.mark.parametrize(("board", "panel"), SHOWN, ids=lambda item: item.get("title"))
+def test_every_panel_explains_itself(board, panel):
+    """A title, a description, a unit, a target, and the provisioned data source."""
+    uid = yaml(DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yml")["datasources"][0]["uid"]
+    assert board["editable"] is False
+    assert panel["title"]
+    assert panel["description"].endswith(".")
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    assert panel["datasource"] == {"type": "prometheus", "uid": uid}
+    for target in panel["targets"]:
+        assert "rate(" not in target["expr"] or "[$__rate_interval]" in target["expr"]
+
+
+def test_panels_have_places_and_numbers_of_their_own():
+    """No id comes twice on a dashboard, and no panel lies on another or leaves the 24 columns."""
+    for board in {id(board): board for board, _ in PANELS}.values():
+        panels = [panel for owner, panel in PANELS if owner is board]
+        assert len({panel["id"] for panel in panels}) == len(panels)
+        cells = [
+            (x, y)
+            for place in (panel["gridPos"] for panel in panels)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        ]
+        assert len(set(cells)) == len(cells)
+        assert max(x for x, _ in cells) < 24
+
+
+def test_dashboards_are_provisioned_from_files_alone():
+    """What is in the repository is what is shown: no edits in the browser, the folder is the mounted one."""
+    (provider,) = yaml(DEPLOY / "grafana" / "provisioning" / "dashboards" / "growthgauge.yml")["providers"]
+    assert provider["allowUiUpdates"] is False
+    mounts = dict(m.split(":")[:2] for m in COMPOSE["services"]["grafana"]["volumes"])
+    assert mounts["./deploy/grafana/dashboards"] == provider["options"]["path"]
+    home = COMPOSE["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert home == f"{provider['options']['path']}/overview.json"
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("grafana_foundation_sdk") is None, reason="grafana-foundation-sdk is not installed"
+)
+def test_the_dashboard_is_what_its_code_makes():
+    """The committed JSON is fresh."""
+    run(sys.executable, "deploy/grafana/overview.py", "--check")
