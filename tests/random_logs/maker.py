@@ -232,7 +232,8 @@ def _kept(event: dict) -> dict:
 
 def _conflicting(event: dict) -> dict:
     """Other content at the same revision, in a field that is there: how an absent one compares, SPEC leaves open."""
-    for name, values in (("amount", (10, "12", "9.5")), ("reason", ("price", "later")), ("score", (1, 0))):
+    scores = (1, 0) if event.get("kind") == "fcr" else (1, 2)
+    for name, values in (("amount", (10, "12", "9.5")), ("reason", ("price", "later")), ("score", scores)):
         if name in event:
             return {**event, name: next(value for value in values if value != event[name])}
     return {**event, "owner": "zoe" if event.get("owner") else event.get("owner")}
