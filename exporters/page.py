@@ -35,6 +35,9 @@ WALL: tuple[tuple[str, str, Labels], ...] = (
 )
 """Title, metric and labels of every card; one without a value today is left out."""
 
+_TIMES = {"growth_quick_ratio"}
+"""Ratios that are read as so many times, not as so many percent."""
+
 COLUMNS = ("day", "week", "month", "previous_month", "30d", "year")
 ROWS: tuple[tuple[str, str, Labels], ...] = (
     ("Signups", "growth_signups", {}),
@@ -68,8 +71,9 @@ _SHELL = """<!doctype html>
 <main>
 {main}
 </main>
-<footer>Exact, whatever the order of the events. For Prometheus: <a href="/metrics">/metrics</a>;
-for probes: <a href="/-/ready">/-/ready</a></footer>
+<footer><span>Exact, whatever the order of the events.</span>
+<span>For Prometheus: <a href="/metrics">/metrics</a></span>
+<span>For probes: <a href="/-/ready">/-/ready</a></span></footer>
 </body>
 </html>
 """
@@ -87,15 +91,26 @@ def numbers(families: Sequence[Family], as_of: int, trouble: str | None = None) 
     """Give the part of the landing page that changes: the wall's cards and a table by period."""
     if trouble is not None:
         return f'<p class="trouble" role="alert">{escape(trouble)}</p>'
-    shown = _shown(families)
+    wanted = {name for _, name, _ in (*WALL, *ROWS)}
+    values = {
+        (family.name, frozenset(zip(family.labels, labels, strict=True))): (value, family.unit)
+        for family in families
+        if family.name in wanted
+        for labels, value in family.samples
+    }
+    currency = next((f.samples[0].labels[0] for f in families if f.name == "growth_reporting_currency_info"), "")
 
-    def show(name: str, labels: Labels) -> str | None:
-        return shown.get((name, frozenset(labels.items())))
+    def show(name: str, labels: Labels, currency: str = "") -> str | None:
+        found = values.get((name, frozenset(labels.items())))
+        if found is None:
+            return None
+        value, unit = found
+        return escape(formatted(value, "score" if name in _TIMES else unit, currency))
 
     cards = [
         f"<div><dt>{escape(title)}</dt><dd>{value}</dd></div>"
         for title, name, labels in WALL
-        if (value := show(name, labels)) is not None
+        if (value := show(name, labels, currency)) is not None
     ]
     rows = [
         f"<tr><td>{escape(title)}</td>" + "".join(f"<td>{cell or ''}</td>" for cell in cells) + "</tr>"
@@ -109,7 +124,8 @@ def numbers(families: Sequence[Family], as_of: int, trouble: str | None = None) 
             '<dl class="cards">',
             *cards,
             "</dl>",
-            f'<h2>By period</h2>\n<div class="scroll"><table>\n<tr><th></th>{heads}</tr>',
+            f"<h2>By period, amounts in {escape(currency)}</h2>",
+            f'<div class="scroll"><table>\n<tr><th></th>{heads}</tr>',
             *rows,
             "</table></div>",
         )
@@ -138,20 +154,6 @@ def formatted(value: Number, unit: Unit, currency: str = "") -> str:
             return f"{100 * number:,.1f}%"
         case _:
             return f"{number:,.2f}".removesuffix(".00")
-
-
-def _shown(families: Sequence[Family]) -> dict[tuple[str, frozenset[tuple[str, str]]], str]:
-    """Give every value that the page may ask for, written for people, by metric and labels."""
-    wanted = {name for _, name, _ in (*WALL, *ROWS)}
-    currency = next((f.samples[0].labels[0] for f in families if f.name == "growth_reporting_currency_info"), "")
-    return {
-        (family.name, frozenset(zip(family.labels, labels, strict=True))): escape(
-            formatted(value, family.unit, currency)
-        )
-        for family in families
-        if family.name in wanted
-        for labels, value in family.samples
-    }
 
 
 ASSETS: dict[str, tuple[str, bytes]] = {

@@ -263,7 +263,7 @@ def _pipeline(board: Dashboard) -> None:
         number(
             "Exporter reads Redis", "Whether the last scrape could read the tables.", one("growth_redis_up"), BOOLEAN
         ),
-        number("Workers", "Workers that answer scrapes.", f"sum(up{{{WORKER}}})", COUNT),
+        number("Workers", "Workers that answer scrapes.", f"sum(up{{{WORKER}}}) or vector(0)", COUNT),
         number("Lag", "Records not yet counted, all topics.", "sum(topic:growth_consumer_lag:sum)", COUNT),
         number(
             "Last event",

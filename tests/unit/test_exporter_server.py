@@ -82,6 +82,8 @@ def test_the_landing_page_shows_the_wall_and_needs_no_other_host():
         assert "<dt>Customers</dt><dd>3</dd>" in page
         assert "<dt>MRR</dt><dd>60.33 USD</dd>" in page
         assert "<dt>Customer churn, 30 days</dt><dd>33.3%</dd>" in page
+        assert "<dt>Quick ratio, 30 days</dt><dd>0.34</dd>" in page
+        assert "<td>MRR churn</td><td>0.00</td><td>0.00</td><td>-29.00</td>" in page
         assert "http://" not in page
         assert "https://" not in page
         for part in page.split('="')[1:]:
