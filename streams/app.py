@@ -16,7 +16,7 @@ CONCURRENCY = 4
 """Batches in work at once, of different shards: while one waits for the tables, another is folded."""
 
 
-class WorkerApp(faust.App):
+class WorkerApp(faust.App):  # type: ignore[misc]  # Faust is not typed
     """A Faust app whose topics come in batches."""
 
     positions: Positions
@@ -56,7 +56,9 @@ def create_app(config: WorkerConfig, process: Callable[[Batch], Awaitable[None]]
     app.positions = positions
     app.batched_topics = frozenset(config.names)
 
-    @app.agent(app.topic(*config.names, value_serializer="raw"), name="growthgauge.shards", concurrency=CONCURRENCY)
+    @app.agent(  # type: ignore[untyped-decorator]
+        app.topic(*config.names, value_serializer="raw"), name="growthgauge.shards", concurrency=CONCURRENCY
+    )
     async def shards(batches: Any) -> None:
         async for batch in batches:
             await process(batch)

@@ -10,11 +10,11 @@ from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
 
-class ShardAssignor(AbstractPartitionAssignor):
+class ShardAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka is not typed
     """Deals out partition numbers in turn; whoever gets number p gets partition p of every topic.
 
-    Two workers that write to one shard would be correct, too, but get in each other's way at every commit. Staying where
-    a partition was before is worth nothing here: a worker holds no state that another would have to load.
+    Two workers that write to one shard would be correct, too, but get in each other's way at every commit. That a
+    partition stays where it was is worth nothing here: a worker holds no state that another would have to load.
     """
 
     name = "growthgauge"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
+import contextlib
 import logging
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from streams.transport import Record
 
@@ -18,8 +22,9 @@ STAGE = b"VALUE_CONVERTER"
 """Kafka Connect's word for turning bytes into values."""
 MESSAGE_BYTES = 512
 """The longest message in a header: a record almost as large as the broker takes must still fit."""
-SECONDS = 10
-"""How long the broker may take for a flush."""
+BATCH_BYTES = 256 << 10
+SECONDS = 15
+"""How long the broker may take for all letters of a batch of records."""
 
 
 class DeadLettersUnavailable(Exception):  # noqa: N818 - reads as the state it names
@@ -49,72 +54,118 @@ class DeadLetter(NamedTuple):
 
 
 class DeadLetters:
-    """The way to the dead-letter topic; several threads may use it at once."""
+    """The way to the dead-letter topic, for the threads of the shards.
+
+    Built on aiokafka's own batches: the other producers refuse what Kafka allows, such as a header without a value.
+    """
 
     def __init__(self, broker: str, topic: str) -> None:
-        """Connect to nothing yet: most workers never need it."""
+        """Connect to nothing yet: most workers never need it. Belongs to the event loop that runs now."""
         self._broker, self._topic = broker, topic
-        self._producer: KafkaProducer | None = None
+        self._loop = asyncio.get_running_loop()
+        self._opening = asyncio.Lock()
+        self._client: AIOKafkaProducer | None = None
 
-    def send(self, letters: Iterable[DeadLetter]) -> None:
-        """Send letters and return when the broker has them.
+    def send(self, letters: Sequence[DeadLetter]) -> None:
+        """Send letters and return when the broker has them; from any thread but the event loop's.
 
         Their timestamp is the time of sending: retention counts from the rejection, however old the record.
 
         Raises:
             DeadLettersUnavailable: it does not have all of them; sending all again may leave some twice.
         """
+        sending = asyncio.run_coroutine_threadsafe(self._send(letters), self._loop)
         try:
-            producer = self._open()
-            sent = [(letter, self._send(producer, letter, letter.record.value)) for letter in letters]
-            producer.flush(SECONDS)
-            for letter, future in sent:
-                try:
-                    future.get(timeout=SECONDS)
-                except (MessageSizeTooLargeError, RecordListTooLargeError):
-                    self._send_without_value(producer, letter)
-        except (KafkaError, OSError) as error:
-            self.close()  # what a producer does after it has failed once is not worth knowing
+            sending.result(SECONDS)
+        except (KafkaError, OSError, TimeoutError, concurrent.futures.CancelledError) as error:
+            sending.cancel()
+            asyncio.run_coroutine_threadsafe(self.close(), self._loop)
             name = type(error).__name__
             raise DeadLettersUnavailable(
                 f"The topic {self._topic} at {self._broker} does not take dead letters ({name})."
             ) from error
 
-    def close(self) -> None:
-        """Let go of the connection; what has not been flushed is given up."""
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.close(timeout=0)
+    async def close(self) -> None:
+        """Let go of the connection; what the broker has not confirmed is given up."""
+        client, self._client = self._client, None
+        if client is not None:
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                await asyncio.wait_for(client.stop(), 1)
 
-    def _open(self) -> KafkaProducer:
-        if self._producer is None:
-            self._producer = KafkaProducer(
-                bootstrap_servers=self._broker.split(","),
-                bootstrap_timeout_ms=SECONDS * 500,
-                max_block_ms=SECONDS * 500,
-                request_timeout_ms=SECONDS * 500,
-                delivery_timeout_ms=SECONDS * 900,
-                linger_ms=10,
-                batch_size=256 << 10,
-                # The broker's limit is for what is compressed, and only the broker knows it.
-                compression_type="gzip",
-                max_request_size=1 << 30,
-            )
-        return self._producer
+    async def _open(self) -> AIOKafkaProducer:
+        async with self._opening:
+            if self._client is None:
+                client = AIOKafkaProducer(
+                    bootstrap_servers=self._broker,
+                    acks="all",
+                    # The broker's limit is for what is compressed.
+                    compression_type="gzip",
+                    max_batch_size=BATCH_BYTES,
+                    request_timeout_ms=SECONDS * 1000,
+                )
+                try:
+                    await client.start()
+                except BaseException:
+                    await client.stop()
+                    raise
+                self._client = client
+            return self._client
 
-    def _send(self, producer: KafkaProducer, letter: DeadLetter, value: bytes | None) -> Any:
-        return producer.send(self._topic, key=letter.record.key, value=value, headers=letter.headers())
+    async def _send(self, letters: Sequence[DeadLetter]) -> None:
+        client = await self._open()
+        partitions = len(await client.partitions_for(self._topic))
+        shares: dict[int, list[DeadLetter]] = {}
+        for letter in letters:
+            shares.setdefault(letter.partition % partitions, []).append(letter)
+        async with asyncio.TaskGroup() as sending:
+            for partition, share in shares.items():
+                sending.create_task(self._send_share(client, partition, share))
 
-    def _send_without_value(self, producer: KafkaProducer, letter: DeadLetter) -> None:
+    async def _send_share(self, client: AIOKafkaProducer, partition: int, letters: Sequence[DeadLetter]) -> None:
+        now = int(time.time() * 1000)
+        rest = list(reversed(letters))
+        while rest:
+            batch, held = client.create_batch(), []
+            while rest and batch.append(
+                timestamp=now, key=rest[-1].record.key, value=rest[-1].record.value, headers=rest[-1].headers()
+            ):
+                held.append(rest.pop())
+            batch.close()
+            try:
+                await (await client.send_batch(batch, self._topic, partition=partition))
+            except (MessageSizeTooLargeError, RecordListTooLargeError):
+                if len(held) > 1:
+                    for letter in held:
+                        await self._send_share(client, partition, [letter])
+                elif held[0].record.value is None:
+                    raise
+                else:
+                    await self._send_share(client, partition, [self._without_value(held[0])])
+
+    def _without_value(self, letter: DeadLetter) -> DeadLetter:
+        """Give what can be kept of a record that the topic does not take."""
         size = len(letter.record.value or b"")
-        note = f"its value of {size} bytes is too large for this topic, find it at the offset named. {letter.message}"
-        self._send(producer, letter._replace(message=note), None).get(timeout=SECONDS)
         log.error(
-            "A rejected record of %d bytes is too large for the topic %s, so only its headers are there: "
+            "A rejected record of %d bytes is too large for the topic %s, so only its key and headers are there: "
             "raise that topic's max.message.bytes. It is at %s-%d, offset %d.",
             *(size, self._topic, letter.topic, letter.partition, letter.record.offset),
             extra={"action": "dead_letter_too_large"},
         )
+        note = f"Its value of {size} bytes is too large for this topic: find it at the offset named. {letter.message}"
+        return letter._replace(record=_Bare(letter.record), message=note)
+
+
+class _Bare:
+    """A record without its value."""
+
+    def __init__(self, record: Record) -> None:
+        self.offset, self.timestamp, self.key, self.headers = (
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.headers,
+        )
+        self.value: bytes | None = None
 
 
 def _clipped(message: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -38,6 +39,7 @@ class Positions:
         """
         self._broker, self._place, self._seek, self._on_lost = broker, place, seek, on_lost
         self._placed: dict[TP, str] = {}
+        self._assigned = False
         self._waiting: dict[TP, int | None] = {}
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
@@ -57,12 +59,24 @@ class Positions:
         """Whether an assigned partition is not read yet."""
         return bool(self._waiting)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the group has assigned partitions (or none, where workers are many) and all of them are read."""
+        return self._assigned and not self._waiting
+
     def identity(self, tp: TP) -> str | None:
         """Give the identity of the topic that is read; None while the partition is not read from the right place."""
         return self._placed.get(tp)
 
+    def revoked(self) -> None:
+        """Forget all partitions: the group is about to deal them out again."""
+        self._assigned = False
+        self._placed.clear()
+        self._waiting = {}
+
     def reassigned(self, assigned: set[TP]) -> None:
         """Begin anew with these partitions."""
+        self._assigned = True
         self._placed.clear()
         self._waiting = dict.fromkeys(assigned)
         self._wake.set()
@@ -79,10 +93,8 @@ class Positions:
     async def run(self) -> None:
         """Place what waits, for ever."""
         while True:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), RETRY_SECONDS if self._waiting else LOOK_SECONDS)
-            except TimeoutError:
-                pass
             self._wake.clear()
             try:
                 await self._look()
@@ -105,7 +117,7 @@ class Positions:
         missing = sorted({tp.topic for tp in waiting} - found.keys())
         if missing:
             raise topics.BrokerUnavailable(
-                f"The broker at {self._broker} has no topic {', '.join(missing)}: `growthgauge init` makes what is missing."
+                f"The broker at {self._broker} has no topic {', '.join(missing)} any more: `growthgauge init` makes it."
             )
         firsts = await asyncio.to_thread(topics.earliest, self._broker, waiting)
         self._broker_outage.end()

@@ -114,7 +114,8 @@ class ShardProcessor:
         if meta.fingerprint is not None and meta.fingerprint != self._fingerprint:
             if meta.fingerprint.startswith(REBUILDING):
                 raise WrongTables(
-                    "The tables are being rebuilt, or a rebuild was interrupted: wait for it, or run `growthgauge rebuild`."
+                    "The tables are being rebuilt, or a rebuild was interrupted: "
+                    "wait for it to end, or run `growthgauge rebuild`."
                 )
             raise WrongTables(
                 "The tables were folded with other settings or by another version: "
@@ -123,7 +124,7 @@ class ShardProcessor:
         if meta.partitions is not None and meta.partitions != self._config.partitions:
             raise WrongTables(
                 f"The tables were made for {meta.partitions} partitions, the setting partitions says "
-                f"{self._config.partitions}: go back to that, or run `growthgauge rebuild --from-kafka` into fresh tables."
+                f"{self._config.partitions}: go back to the old one, or run `growthgauge rebuild --from-kafka`."
             )
         return meta
 
@@ -189,7 +190,7 @@ class ShardProcessor:
         found = zip(fields, self._shard.read(space, fields), strict=True)
         return {field: ledger for field, ledger in found if ledger is not None}
 
-    def _commit(  # noqa: PLR0913 - what a transaction holds
+    def _commit(
         self,
         meta: Meta,
         topic: str,

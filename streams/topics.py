@@ -1,4 +1,4 @@
-"""Questions to the broker about topics: do they exist, are they the ones they were, where do they begin; and making them."""
+"""Questions to the broker about topics: which there are, with what identity, where they begin; and making them."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ def problems(there: Mapping[str, Topic], names: Iterable[str], partitions: int) 
         count = there[name].partitions
         if count != partitions:
             found.append(
-                f"The topic {name} has {count} partitions, the setting partitions says {partitions}: all topics need the "
-                "same number, so correct the setting, or make the topic again."
+                f"The topic {name} has {count} partitions, the setting partitions says {partitions}: "
+                "all topics need the same number, so correct the setting, or make the topic again."
             )
     return found
 

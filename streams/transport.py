@@ -1,10 +1,12 @@
 """A Faust transport that hands over a whole fetched batch of one partition as one message.
 
-Per message Faust costs more than an event is worth: so a message carries thousands of records, as aiokafka's own record
-objects, whose keys and headers are only looked at where a record is rejected. Written against faust-streaming 0.15.3
-and aiokafka 0.14.0, whose private parts it reads: it replaces nothing in either, and a topic that is not batched (Faust's
+A message costs Faust more than an event is worth, so one carries thousands of records: aiokafka's own record objects,
+whose keys and headers are only looked at where a record is rejected. Written against faust-streaming 0.15.3 and
+aiokafka 0.14.0, whose private parts it reads: it replaces nothing in either, and a topic that is not batched (Faust's
 own, if there are any) passes as it always does.
 """
+
+# ruff: noqa: SLF001 - there is no public way in
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Container, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import aiokafka
 from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher, FetchResult, PartitionRecords
@@ -22,6 +24,7 @@ from aiokafka.errors import (
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
+    UnsupportedCodecError,
 )
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, ConsumerMessage
@@ -76,8 +79,14 @@ class Positions(Protocol):
     def lost(self, tp: TP, out_of_range: int | None) -> None:
         """Take note that the partition has no position, or that the broker does not have the one it had."""
 
+    def revoked(self) -> None:
+        """Forget all partitions; called from Faust's loop, as is the next one."""
 
-class BatchThread(driver.AIOKafkaConsumerThread):
+    def reassigned(self, assigned: set[TP]) -> None:
+        """Begin anew with these partitions."""
+
+
+class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust is not typed
     """The thread with aiokafka's consumer in it."""
 
     def _create_worker_consumer(self, transport: BatchTransport) -> aiokafka.AIOKafkaConsumer:
@@ -108,7 +117,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         self,
         consumer: aiokafka.AIOKafkaConsumer,
         active_partitions: Container[TP] | None,
-        timeout: float | None = None,  # noqa: ASYNC109 - the signature is Faust's
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust calls it so
         max_records: int | None = None,
     ) -> Mapping[TP, list[Any]]:
         if not self.consumer.flow_active:
@@ -131,7 +140,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         return True
 
 
-class BatchConsumer(driver.Consumer):
+class BatchConsumer(driver.Consumer):  # type: ignore[misc]  # Faust is not typed
     """Faust's consumer, with batches for messages."""
 
     def _new_consumer_thread(self) -> BatchThread:
@@ -156,10 +165,28 @@ class BatchConsumer(driver.Consumer):
             generation_id=self.app.consumer_generation_id,
         )
 
+    async def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Read nothing until the group has agreed again."""
+        self.transport.positions.revoked()
+        await super().on_partitions_revoked(revoked)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Take note of an empty assignment, for which Faust never seeks."""
+        if not assigned:
+            self.transport.positions.reassigned(set())
+        await super().on_partitions_assigned(assigned, generation_id)
+
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Do not seek: `Positions` places every assigned partition."""
-        self.transport.reassigned(self.assignment())
+        assigned = self.assignment()
+        self.transport.positions.reassigned({tp for tp in assigned if self.transport.batched(tp.topic)})
         return {}
+
+    async def go_to(self, starts: Mapping[TP, int]) -> None:
+        """Read partitions from these offsets on; IllegalStateError if one is not assigned any more."""
+        await self.seek_wait(starts)
+        for tp in starts:  # what was committed to Kafka may lie further on
+            self._committed_offset.pop(tp, None)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         if not self.transport.batched(tp.topic):
@@ -167,7 +194,7 @@ class BatchConsumer(driver.Consumer):
 
     def _new_offset(self, tp: TP) -> int | None:
         if not self.transport.batched(tp.topic):
-            return super()._new_offset(tp)
+            return cast("int | None", super()._new_offset(tp))
         acked = self._acked[tp]
         if not acked:
             return None
@@ -181,7 +208,7 @@ class BatchConsumer(driver.Consumer):
         """Leave it to the worker's own health check, which knows when waiting is right."""
 
 
-class BatchTransport(driver.Transport):
+class BatchTransport(driver.Transport):  # type: ignore[misc]  # Faust is not typed
     """The transport of an app whose `positions` is a `Positions` and `batched_topics` a set of names."""
 
     Consumer = BatchConsumer
@@ -193,15 +220,11 @@ class BatchTransport(driver.Transport):
     @property
     def positions(self) -> Positions:
         """Who decides where partitions are read from."""
-        return self.app.positions
-
-    def reassigned(self, assigned: set[TP]) -> None:
-        """Tell that partitions have just been assigned."""
-        self.app.positions.reassigned({tp for tp in assigned if self.batched(tp.topic)})
+        return cast("Positions", self.app.positions)
 
 
 async def fetched(
-    fetcher: Fetcher, transport: BatchTransport, partitions: Container[TP] | None, timeout: float, limit: int | None
+    fetcher: Fetcher, transport: BatchTransport, partitions: Container[TP] | None, seconds: float, limit: int | None
 ) -> dict[TP, list[Any]]:
     """Take what a fetcher has received, as `Fetcher.fetched_records` does, but as one batch a partition.
 
@@ -209,10 +232,10 @@ async def fetched(
         fetcher: aiokafka's, in its own thread.
         transport: knows the topics and positions.
         partitions: whose records are wanted; None for all.
-        timeout: seconds to wait for something.
+        seconds: how long to wait for something.
         limit: the most records of a topic that is not batched.
     """
-    deadline = time.monotonic() + timeout
+    deadline = time.monotonic() + seconds
     while True:
         if fetcher._subscriptions.reassignment_in_progress:
             await fetcher._subscriptions.wait_for_assignment()
@@ -228,7 +251,7 @@ async def fetched(
         waiter.result()  # raises what the coordinator found, such as a missing authorization
 
 
-def _take(
+def _take(  # noqa: C901 - mirrors aiokafka's, case by case
     fetcher: Fetcher, transport: BatchTransport, partitions: Container[TP] | None, limit: int | None
 ) -> Iterator[tuple[TP, list[Any]]]:
     positions = transport.positions
@@ -254,6 +277,14 @@ def _take(
             positions.lost(tp, error.args[0].get(tp))
         except (NoOffsetForPartitionError, CorruptRecordException) as error:
             log.debug("Reading %s-%s goes back: %r", *tp, error, extra={"action": "read_again"})
+            positions.lost(tp, None)
+        except (UnicodeDecodeError, UnsupportedCodecError) as error:
+            log.error(  # noqa: TRY400 - the sentence says it all
+                "%s-%d cannot be read from offset %d on (%s): reading waits there. Raise the topic's first offset beyond "
+                "what is broken (kafka-delete-records), and the worker goes on.",
+                *(*tp, result._partition_records.next_fetch_offset, error),
+                extra={"action": "unreadable"},
+            )
             positions.lost(tp, None)
         finally:
             if not (records and result.has_more()):

@@ -64,7 +64,7 @@ class Work:
         return span
 
     async def process(self, batch: Batch, positions: Positions) -> None:
-        """Bring a batch into the tables, however long that takes, unless its partition is placed elsewhere meanwhile."""
+        """Bring a batch into the tables, however long that takes, unless its partition goes away meanwhile."""
         tp = TP(batch.topic, batch.partition)
         waits = iter(RETRY_SECONDS)
         self.in_work += 1
@@ -85,7 +85,7 @@ class Work:
                 except DeadLettersUnavailable as error:
                     self._failed(tables=True)
                     self._letters_outage.begin(str(error))
-                except Exception as error:  # an error of ours must not pass for a processed batch
+                except Exception as error:  # it must not pass for a processed batch
                     if not self._wrong.on:
                         log.exception("A batch of %s-%d could not be processed.", *tp, extra={"action": "batch_failed"})
                     self._wrong.begin(f"{type(error).__name__}: {error}")
@@ -98,13 +98,13 @@ class Work:
         finally:
             self.in_work -= 1
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let go of everything; threads that are still at work are not waited for."""
         for processor, executor in self._shards.values():
             executor.submit(processor.close)
             executor.shutdown(wait=False)
         self._shards.clear()
-        self._dead_letters.close()
+        await self._dead_letters.close()
 
     async def _run(self, number: int, task: Callable[[ShardProcessor], T]) -> T:
         if number not in self._shards:

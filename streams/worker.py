@@ -9,8 +9,11 @@ import os
 import signal
 import threading
 import time
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from aiokafka.errors import IllegalStateError
+from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
 from aggregators.tables import Tables, TablesUnavailable
@@ -45,6 +48,13 @@ class Failed(Exception):  # noqa: N818 - reads as the state it names
     """The worker cannot go on; the message is one sentence that says what to do."""
 
 
+class Reading(NamedTuple):
+    """A Faust app and what decides where it reads from."""
+
+    app: WorkerApp
+    positions: Positions
+
+
 class Worker:
     """One worker in one event loop."""
 
@@ -53,8 +63,7 @@ class Worker:
         self._config, self._tables = config, tables
         self.metrics = PipelineMetrics(config.names, config.partitions)
         self._work = Work(config, tables, self.metrics, self._fail)
-        self._positions: Positions | None = None
-        self._app: WorkerApp | None = None
+        self._reading: Reading | None = None
         self._stop = asyncio.Event()
         self._failure: str | None = None
         self._behind = 0
@@ -84,7 +93,7 @@ class Worker:
                 await self._read()
         finally:
             watch.cancel()
-            self._work.close()
+            await self._work.close()
             await runner.cleanup()
         if self._failure:
             raise Failed(self._failure)
@@ -117,37 +126,37 @@ class Worker:
 
     async def _read(self) -> None:
         """Run a Faust app until the worker is to stop or the app has crashed."""
-        app = self._app = create_app(self._config, self._process, self._new_positions())
-        placing = asyncio.create_task(self._positions.run())
+        reading = self._reading = self._new_reading()
+        app = reading.app
+        placing = asyncio.create_task(reading.positions.run())
         try:
             await app.start()
             log.info("The worker has joined the group %s.", self._config.group, extra={"action": "started"})
             while not (self._stop.is_set() or app.crashed or app.should_stop or placing.done()):
                 await self._sleep(LOOK_SECONDS)
-        except Exception as error:  # whatever Faust cannot stand, a new app may
+        except Exception as error:  # noqa: BLE001 - whatever Faust cannot stand, a new app may
             log.warning("Reading has stopped: %s", error, extra={"action": "app_failed"})
         finally:
             placing.cancel()
             await self._leave(app)
+            self._reading = None
         if not self._stop.is_set():
             log.warning("Reading starts again in %.0f s.", RESTART_SECONDS, extra={"action": "restart"})
             await self._sleep(RESTART_SECONDS)
 
-    def _new_positions(self) -> Positions:
-        async def seek(starts: dict[TP, int]) -> None:
-            consumer = self._app.consumer
-            await consumer.seek_wait(starts)
-            for tp in starts:  # Kafka's committed offset may have been further on
-                consumer._committed_offset.pop(tp, None)
+    def _new_reading(self) -> Reading:
+        async def seek(starts: Mapping[TP, int]) -> None:
+            await app.consumer.go_to(starts)
+
+        async def process(batch: Batch) -> None:
+            await self._work.process(batch, positions)
 
         def lost(tp: TP, records: int) -> None:
             self.metrics.lost(tp.topic, tp.partition, records)
 
-        self._positions = Positions(self._config.broker, self._work.place, seek, lost)
-        return self._positions
-
-    async def _process(self, batch: Batch) -> None:
-        await self._work.process(batch, self._positions)
+        positions = Positions(self._config.broker, self._work.place, seek, lost)
+        app = create_app(self._config, process, positions)
+        return Reading(app, positions)
 
     async def _leave(self, app: WorkerApp) -> None:
         """Take no more batches, finish those in work, leave the group."""
@@ -156,13 +165,12 @@ class Worker:
             app.flow_control.suspend()
             app.flow_control.clear()
         deadline = time.monotonic() + FINISH_SECONDS
-        while self._work.in_work and not self._work.tables_outage.on and time.monotonic() < deadline:
+        while self._work.in_work and not self._work.tables_outage.on and time.monotonic() < deadline:  # noqa: ASYNC110 - not worth an event
             await asyncio.sleep(0.02)
         try:
             await asyncio.wait_for(app.stop(), LEAVE_SECONDS)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the group will notice by itself
             log.warning("Leaving the group did not end well: %r", error, extra={"action": "leave_failed"})
-        self._app = None
 
     async def _watch(self) -> None:
         """Look at lag and tables from time to time."""
@@ -184,28 +192,29 @@ class Worker:
             await asyncio.sleep(LOOK_SECONDS)
 
     def _lags(self) -> dict[tuple[str, int], int]:
+        if self._reading is None:
+            return {}
         lags = {}
-        for topic, partitions in (self._positions.placed if self._app and self._positions else {}).items():
+        for topic, partitions in self._reading.positions.placed.items():
             for partition in partitions:
                 tp = TP(topic, partition)
-                covered = self._work.covered(tp)
                 try:
-                    end = self._app.consumer.highwater(tp)
-                except Exception:  # noqa: BLE001, S112 - revoked since, or not started
+                    end = self._reading.app.consumer.highwater(tp)
+                except (IllegalStateError, ConsumerNotStarted):  # revoked since, or about to stop
                     continue
-                lags[topic, partition] = max(0, (end or 0) - (covered or 0))
+                lags[topic, partition] = max(0, (end or 0) - (self._work.covered(tp) or 0))
         return lags
 
     def _healthy(self) -> tuple[bool, dict[str, Any]]:
         idle = time.monotonic() - self._work.progress
-        busy = bool(self._work.in_work or self._behind or (self._positions and self._positions.waiting))
+        busy = bool(self._work.in_work or self._behind or (self._reading and self._reading.positions.waiting))
         stalled = busy and idle > STALL_SECONDS
         return not stalled, {"healthy": not stalled, "seconds_since_progress": round(idle, 1), "busy": busy}
 
     def _ready(self) -> tuple[bool, dict[str, Any]]:
-        assigned = self._positions.placed if self._app and self._positions else {}
-        waiting = self._positions is None or self._positions.waiting
-        ready = bool(assigned) and not waiting and not self._work.tables_outage.on
+        positions = self._reading.positions if self._reading else None
+        assigned = positions.placed if positions else {}
+        ready = positions is not None and positions.settled and not self._work.tables_outage.on
         return ready, {"ready": ready, "assigned": assigned, "tables": not self._work.tables_outage.on}
 
     async def _sleep(self, seconds: float) -> None:
