@@ -17,7 +17,7 @@ SEPARATOR = "\x1f"
 """Between a key's parts; inside a part it is written as `ESCAPE` and a 1, the escape itself as `ESCAPE` and a 0."""
 ESCAPE = "\x1e"
 
-Group = Literal["billing", "voids", "users", "sessions", "surveys", "expenses"]
+Group = Literal["billing", "segments", "voids", "users", "sessions", "surveys", "expenses"]
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -52,12 +52,39 @@ MEASURES: dict[str, Measure] = {
     "payments": Measure("billing", "flow", ("status",)),
     "cash": Measure("billing", "flow", ("kind", "currency")),
     "refunds": Measure("billing", "flow", ("currency",)),
+    # Events that fell due, by due day, and what came of them: on the due day, or `later` days after it.
+    "trials_started": Measure("billing", "flow"),
+    "trials_ended": Measure("billing", "flow"),
+    "trials_decided": Measure("billing", "flow", ("outcome", "later")),
+    "renewals_due": Measure("billing", "flow"),
+    "renewals_decided": Measure("billing", "flow", ("outcome", "later")),
+    # Episodes of failed payments that ended.
+    "recoveries": Measure("billing", "flow", ("outcome",)),
+    # Customers with one succeeded payment or more, and with two or more.
+    "payers": Measure("billing", "level"),
+    "repeat_payers": Measure("billing", "level"),
+    "plan_mrr": Measure("billing", "level", ("plan", "currency")),
+    "plan_subscriptions": Measure("billing", "level", ("plan",)),
+    # By the month of the first day present, such as 2026-03.
+    "cohort_customers": Measure("billing", "level", ("cohort",)),
+    "cohort_mrr": Measure("billing", "level", ("cohort", "currency")),
+    # Customers that reached a milestone, and the days that they took, by the milestone's day.
+    "time_to_value": Measure("billing", "flow", ("milestone",)),
+    "time_to_value_days": Measure("billing", "flow", ("milestone",)),
+    # By plan, country, channel and owner. Who churned is booked in the segment of the day before; MRR of a segment is
+    # the sum over all movements.
+    "segment_customers": Measure("segments", "level", ("dimension", "segment")),
+    "segment_subscribers": Measure("segments", "level", ("dimension", "segment")),
+    "segment_new": Measure("segments", "flow", ("dimension", "segment")),
+    "segment_churned": Measure("segments", "flow", ("dimension", "segment")),
+    "segment_mrr": Measure("segments", "flow", ("dimension", "segment", "movement", "currency")),
     # Two days compared: the ordinary flows of a window less what the states at its two ends say. The windows 7d 30d
     # 90d 365d are levels, read on the window's last day; week month quarter year are flows, summed inside the period.
     "void_customers": Measure("voids", "level", ("window",)),
     "void_subscribers": Measure("voids", "level", ("window",)),
     "void_mrr_gross": Measure("voids", "level", ("window", "currency")),
     "void_mrr_net": Measure("voids", "level", ("window", "currency")),
+    "void_segment_churned": Measure("voids", "level", ("window", "dimension", "segment")),
     "users_active": Measure("users", "level", ("days",)),
     "users_repeat": Measure("users", "level"),
     "users_new": Measure("users", "flow"),

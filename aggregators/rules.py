@@ -8,7 +8,8 @@ import msgspec
 
 from aggregators.calendar import Zone
 
-FOLD_VERSION = 1
+DIMENSIONS = ("plan", "country", "channel", "owner")
+FOLD_VERSION = 2
 """One more whenever a fold gives other facts for the same ledger."""
 
 
@@ -19,6 +20,8 @@ class Rules(msgspec.Struct, frozen=True):
     lapse_grace_days: int = 30
     purchase_lapse_days: int | None = None
     dedupe_days: int = 100
+    dimensions: tuple[str, ...] = DIMENSIONS
+    """The dimensions that customers are told apart by."""
     tag: int = 0
     """The fingerprint's first 48 bits, for what is stored with a ledger; worked out, not given."""
 
@@ -35,5 +38,6 @@ class Rules(msgspec.Struct, frozen=True):
             self.lapse_grace_days,
             self.purchase_lapse_days,
             self.dedupe_days,
+            self.dimensions,
         )
         return hashlib.blake2b(msgspec.json.encode(settings), digest_size=12).hexdigest()

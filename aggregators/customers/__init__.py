@@ -63,8 +63,10 @@ def fold(rules: Rules, packed: bytes) -> Facts:
     sweep = Sweep(rules)
     sweep.run(ledger.items, ledger.terms)
     changes = sweep.finish()
-    levels.emit(changes, 0, facts, 1)
-    voids.emit(changes, 0, facts, 1)
+    for day, fact_key in sweep.decided:
+        facts.add(day, fact_key, 1)
+    levels.emit(rules, changes, 0, facts, 1)
+    voids.emit(rules, changes, 0, facts, 1)
     return facts
 
 
@@ -106,13 +108,18 @@ def _merge(rules: Rules, ledger: Ledger, events: Sequence[BillingEvent], facts: 
         ledger.remove(item)
     for item in added:
         ledger.insert(item)
-    sweep.run(ledger.items[place:], terms)
-    ledger.tip, ledger.changes, ledger.tip_rules = sweep.state.copy(), sweep.changes.copy(), rules.tag
-    _differ(old.finish(), sweep.finish(), facts)
+    new = sweep.fork()
+    new.run(ledger.items[place:], terms)
+    ledger.tip, ledger.changes, ledger.tip_rules = new.state.copy(), new.changes.copy(), rules.tag
+    before, after = old.finish(), new.finish()
+    for way, sign in ((old, -1), (new, 1)):
+        for day, fact_key in way.decided:
+            facts.add(day, fact_key, sign)
+    _differ(rules, before, after, facts)
     return True
 
 
-def _differ(before: Sequence[Change], after: Sequence[Change], facts: Facts) -> None:
+def _differ(rules: Rules, before: Sequence[Change], after: Sequence[Change], facts: Facts) -> None:
     """Add the facts of one history of changes, and take away those of the one that it replaces."""
     start = 0
     for old, new in zip(before, after, strict=False):
@@ -124,5 +131,5 @@ def _differ(before: Sequence[Change], after: Sequence[Change], facts: Facts) -> 
         return
     first = voids.reach(before[:start], min(days))
     for changes, sign in ((before, -1), (after, 1)):
-        levels.emit(changes, start, facts, sign)
-        voids.emit(changes, first, facts, sign)
+        levels.emit(rules, changes, start, facts, sign)
+        voids.emit(rules, changes, first, facts, sign)

@@ -7,26 +7,41 @@ is worked out from its own place on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from aggregators.calendar import DAY_MS, Interval, Zone, add_interval
+from aggregators.calendar import DAY_MS, Zone, add_interval
+from aggregators.facts import key
 from aggregators.money import monthly_millionths
 from aggregators.rules import Rules
 
 if TYPE_CHECKING:
-    from aggregators.customers.ledger import CancellationTerms, Item, PaymentTerms, Terms
+    from aggregators.customers.ledger import CancellationTerms, Item, PaymentTerms, SignupTerms, Terms
 
 NEVER = 1 << 62
 """An instant after all others."""
 
-_LEAST_DAYS = {"day": 1, "week": 7, "month": 28, "quarter": 89, "year": 365}
-_MARGIN_DAYS = 2
-"""More than any zone ever moved its clocks."""
+UNKNOWN = "unknown"
+"""The segment of a customer of whom nothing was said."""
 
 Mrr = tuple[tuple[str, int], ...]
 """Monthly millionths by currency, sorted, without zeros."""
+Plans = tuple[tuple[str, str, int], ...]
+"""Plan, currency and monthly millionths of each subscription, sorted."""
+Segment = tuple[str, ...]
+"""What a customer is in each of the rules' dimensions."""
+
+
+_PAYERS = ("payers", "repeat_payers")
+_RECOVERED, _UNRECOVERED = key("recoveries", "recovered"), key("recoveries", "unrecovered")
+_DUE_KEYS = {"renewals": "renewals_due", "trials": "trials_ended"}
+
+
+@lru_cache(maxsize=1024)
+def _decided_key(what: str, outcome: str, later: int) -> str:
+    return key(f"{what}_decided", outcome, str(later))
 
 
 class Subscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -36,11 +51,11 @@ class Subscription(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Millionths a month, above 0."""
     currency: str
     paid_at: int
-    interval: Interval
-    interval_count: int
-    covers_until: int | None
-    due_from: int
-    """Its lapse is not before this instant: so it need not be worked out until then."""
+    ends: int
+    """The instant at which its coverage ends."""
+    lapses: int
+    """The end with the grace."""
+    plan: str | None
     failed: bool = False
     """Whether a recurring payment failed since the last that succeeded."""
 
@@ -55,6 +70,17 @@ class Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Reason of the last ending that made the customer absent."""
     lost_by: str
     """Reason of the last ending that took its last MRR."""
+    plans: Plans
+    segment: Segment
+
+
+class Trial(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A trial that has neither converted nor ended with its grace."""
+
+    ends: int
+    due: int
+    left: int | None = None
+    """The instant of the first cancellation that made the customer absent."""
 
 
 class State(msgspec.Struct, array_like=True):
@@ -74,6 +100,15 @@ class State(msgspec.Struct, array_like=True):
     lost_by: str = ""
     next_due: int = NEVER
     """Nothing falls due before this instant."""
+    plan: str | None = None
+    """The latest given by a signup or a succeeded payment."""
+    signup_plan: str | None = None
+    country: str | None = None
+    channel: str | None = None
+    owner: str | None = None
+    trials: list[Trial] = []
+    paid: int = 0
+    """Succeeded payments so far, two at the most."""
 
     def copy(self) -> State:
         """Give a state that can go another way."""
@@ -87,6 +122,13 @@ class State(msgspec.Struct, array_like=True):
             self.left_by,
             self.lost_by,
             self.next_due,
+            self.plan,
+            self.signup_plan,
+            self.country,
+            self.channel,
+            self.owner,
+            self.trials.copy(),
+            self.paid,
         )
 
     def mrr(self) -> Mrr:
@@ -102,11 +144,30 @@ class State(msgspec.Struct, array_like=True):
             sums[subscription.currency] = sums.get(subscription.currency, 0) + subscription.monthly
         return tuple(sorted(sums.items()))
 
+    def plans(self) -> Plans:
+        """Give the subscriptions by their own plan: that of the payment, else the latest that a signup gave."""
+        instead = self.signup_plan or UNKNOWN
+        return tuple(sorted((s.plan or instead, s.currency, s.monthly) for s in self.subscriptions.values()))
+
+    def segment(self, dimensions: Sequence[str]) -> Segment:
+        """Give what the customer is in each dimension."""
+        return tuple(
+            (self._plan_segment() if dimension == "plan" else getattr(self, dimension)) or UNKNOWN
+            for dimension in dimensions
+        )
+
+    def _plan_segment(self) -> str | None:
+        """Give the plan of the subscription with the greatest monthly amount; without MRR the latest plan given."""
+        if not self.subscriptions:
+            return self.plan
+        _, greatest = min(self.subscriptions.items(), key=lambda named: (-named[1].monthly, named[0]))
+        return greatest.plan or self.signup_plan
+
 
 class Sweep:
-    """Takes a customer's items in order and notes the end-of-day states that differ."""
+    """Takes a customer's items in order, and notes the end-of-day states that differ and what was decided on the way."""
 
-    __slots__ = ("changes", "rules", "state", "zone")
+    __slots__ = ("changes", "decided", "rules", "state", "zone")
 
     def __init__(self, rules: Rules, state: State | None = None, changes: Sequence[Change] = ()) -> None:
         """Begin at the first item, or go on from a state, which is then owned by this sweep."""
@@ -114,6 +175,8 @@ class Sweep:
         self.zone: Zone = rules.zone
         self.state = State() if state is None else state
         self.changes = list(changes)
+        self.decided: list[tuple[int, str]] = []
+        """Days and keys of facts of 1: what came of trials, renewals and failed payments since this sweep began."""
 
     def fork(self) -> Sweep:
         """Give a sweep that goes on from here on its own."""
@@ -132,7 +195,7 @@ class Sweep:
             if rank == 2:
                 self._payment(item, terms[item.terms])  # type: ignore[arg-type]
             elif rank == 0:
-                self._signup(item)
+                self._signup(item, terms[item.terms])  # type: ignore[arg-type]
             else:
                 self._cancellation(item, terms[item.terms])  # type: ignore[arg-type]
 
@@ -142,45 +205,68 @@ class Sweep:
         self._close_day(NEVER)
         return self.changes
 
-    def _signup(self, item: Item) -> None:
+    def _signup(self, item: Item, terms: SignupTerms) -> None:
         state = self.state
         self._move_to(item.at)
         state.present = state.ever = True
+        state.plan = terms.plan or state.plan
+        state.signup_plan = terms.plan or state.signup_plan
+        state.country = terms.country or state.country
+        state.channel = terms.channel or state.channel
+        state.owner = terms.owner or state.owner
         ends = item.other
-        state.trial_due = NEVER if ends is None else self._after_grace(ends)
-        state.next_due = min(state.next_due, state.trial_due)
+        state.trial_due = NEVER
+        if ends is not None:
+            self.decided.append((state.day, "trials_started"))
+            state.trial_due = self._after_grace(ends)
+            state.trials.append(Trial(ends, state.trial_due))
+            state.next_due = min(state.next_due, state.trial_due)
 
     def _payment(self, item: Item, terms: PaymentTerms) -> None:
         state = self.state
+        name, recurring = terms.subscription_id, terms.interval != "one_time"
         if terms.status != "succeeded":
-            if terms.status == "failed" and terms.interval != "one_time":
-                subscription = state.subscriptions.get(terms.subscription_id)
+            if terms.status == "failed" and recurring:
+                subscription = state.subscriptions.get(name)
                 if subscription is not None and not subscription.failed:
-                    state.subscriptions[terms.subscription_id] = msgspec.structs.replace(subscription, failed=True)
+                    state.subscriptions[name] = msgspec.structs.replace(subscription, failed=True)
             return
         at, rules = item.at, self.rules
         self._move_to(at)
+        state.plan = terms.plan or state.plan
+        if state.paid < len(_PAYERS):
+            self.decided.append((state.day, _PAYERS[state.paid]))
+            state.paid += 1
         if rules.purchase_lapse_days is not None:
             state.inactive_due = self.zone.at(self.zone.local(at) + rules.purchase_lapse_days * DAY_MS)
             state.next_due = min(state.next_due, state.inactive_due)
-        if terms.interval == "one_time":
-            if not state.ever or rules.purchase_lapse_days is not None:
-                state.present = state.ever = True
-            return
-        state.present = state.ever = True
+        if recurring:
+            state.present = state.ever = True
+            self._recur(item, terms, at)
+        elif not state.ever or rules.purchase_lapse_days is not None:
+            state.present = state.ever = True
+
+    def _recur(self, item: Item, terms: PaymentTerms, at: int) -> None:
+        """Take a succeeded recurring payment."""
+        state, name = self.state, terms.subscription_id
         monthly = monthly_millionths(terms.recurring_amount, terms.interval, terms.interval_count)
+        replaced = state.subscriptions.pop(name, None)
+        if replaced is not None:
+            if replaced.failed:
+                self.decided.append((state.day, _RECOVERED))
+            # Replaced before its last quarter, a coverage never falls due.
+            if 4 * (at - replaced.paid_at) >= 3 * (replaced.ends - replaced.paid_at):
+                self._due_decided("renewals", replaced.ends, state.day, "renewed" if monthly else "lost")
         if monthly:
-            state.trial_due = NEVER
-            if item.other is None:
-                days = _LEAST_DAYS[terms.interval] * terms.interval_count + rules.lapse_grace_days
-                due_from = at + max(days - _MARGIN_DAYS, 0) * DAY_MS
-            else:
-                due_from = self._after_grace(item.other)
-            state.subscriptions[terms.subscription_id] = Subscription(
-                monthly, terms.currency, at, terms.interval, terms.interval_count, item.other, due_from
-            )
-            state.next_due = min(state.next_due, due_from)
-        elif state.subscriptions.pop(terms.subscription_id, None) is not None and not state.subscriptions:
+            self._convert_trials()
+            ends = item.other
+            if ends is None:
+                local = add_interval(self.zone.local(at), terms.interval, terms.interval_count)  # type: ignore[arg-type]
+                ends = self.zone.at(local)
+            lapses = self._after_grace(ends)
+            state.subscriptions[name] = Subscription(monthly, terms.currency, at, ends, lapses, terms.plan)
+            state.next_due = min(state.next_due, lapses)
+        elif replaced is not None and not state.subscriptions:
             state.lost_by = "downgrade"
 
     def _cancellation(self, item: Item, terms: CancellationTerms) -> None:
@@ -188,13 +274,40 @@ class Sweep:
         if not state.ever:
             return
         self._move_to(item.at)
-        if terms.subscription_id is None:
-            had = bool(state.subscriptions)
-            state.subscriptions.clear()
-        else:
-            had = state.subscriptions.pop(terms.subscription_id, None) is not None
+        name = terms.subscription_id
+        ended = [name] if name in state.subscriptions else list(state.subscriptions) if name is None else []
+        for each in ended:
+            self._unsubscribe(each)
         if not state.subscriptions:
-            self._leave(terms.reason, had_mrr=had)
+            was_present = state.present
+            self._leave(terms.reason, had_mrr=bool(ended))
+            if was_present:
+                state.trials = [
+                    msgspec.structs.replace(trial, left=item.at) if trial.left is None else trial
+                    for trial in state.trials
+                ]
+
+    def _unsubscribe(self, name: str) -> Subscription:
+        """End a subscription that is not renewed."""
+        subscription = self.state.subscriptions.pop(name)
+        self._due_decided("renewals", subscription.ends, self.state.day, "lost")
+        if subscription.failed:
+            self.decided.append((self.state.day, _UNRECOVERED))
+        return subscription
+
+    def _convert_trials(self) -> None:
+        state = self.state
+        for trial in state.trials:
+            self._due_decided("trials", trial.ends, state.day, "converted")
+        state.trials = []
+        state.trial_due = NEVER
+
+    def _due_decided(self, what: str, due: int, decided: int, outcome: str) -> None:
+        """Note what fell due, and what came of it: on the due day, or later on the day of the decision."""
+        due_day = self.zone.day(due)
+        later = max(decided - due_day, 0)
+        self.decided.append((due_day, _DUE_KEYS[what]))
+        self.decided.append((due_day + later, _decided_key(what, outcome, later)))
 
     def _leave(self, reason: str, *, had_mrr: bool) -> None:
         state = self.state
@@ -208,48 +321,36 @@ class Sweep:
         """Let fall due what is due up to an instant, that one included, in order."""
         state = self.state
         while state.next_due <= until:
-            first: tuple[int, int, str] | None = None
-            later = NEVER
-            for name, subscription in state.subscriptions.items():
-                if subscription.due_from <= until:
-                    lapse = (self._lapse(subscription), 0, name)
-                    if first is None or lapse < first:
-                        first = lapse
-                else:
-                    later = min(later, subscription.due_from)
-            for due in ((state.trial_due, 1, ""), (state.inactive_due, 2, "")):
-                if due[0] < NEVER and (first is None or due < first):
-                    first = due
-            if first is None or first[0] > until:
-                state.next_due = later if first is None else min(later, first[0])
-                return
-            self._fall_due(*first)
+            at = state.next_due
+            lapsing = sorted(name for name, subscription in state.subscriptions.items() if subscription.lapses == at)
+            ended = [trial for trial in state.trials if trial.due == at]
+            if lapsing or ended or at in {state.trial_due, state.inactive_due}:
+                self._move_to(at)
+            for name in lapsing:
+                failed = self._unsubscribe(name).failed
+                if not state.subscriptions:
+                    self._leave("payment_failed" if failed else "lapsed", had_mrr=True)
+            for trial in ended:
+                self._trial_ended(trial)
+            if state.trial_due == at:
+                state.trial_due = NEVER
+                if not state.subscriptions:
+                    self._leave("trial_ended", had_mrr=False)
+            if state.inactive_due == at:
+                state.inactive_due = NEVER
+                if not state.subscriptions:
+                    self._leave("inactive", had_mrr=False)
             state.next_due = min(
-                state.trial_due, state.inactive_due, *(s.due_from for s in state.subscriptions.values()), NEVER
+                state.inactive_due,
+                min((trial.due for trial in state.trials), default=NEVER),
+                min((subscription.lapses for subscription in state.subscriptions.values()), default=NEVER),
             )
 
-    def _fall_due(self, at: int, kind: int, name: str) -> None:
-        state = self.state
-        self._move_to(at)
-        if kind == 0:
-            subscription = state.subscriptions.pop(name)
-            if not state.subscriptions:
-                self._leave("payment_failed" if subscription.failed else "lapsed", had_mrr=True)
-        elif kind == 1:
-            state.trial_due = NEVER
-            if not state.subscriptions:
-                self._leave("trial_ended", had_mrr=False)
-        else:
-            state.inactive_due = NEVER
-            if not state.subscriptions:
-                self._leave("inactive", had_mrr=False)
-
-    def _lapse(self, subscription: Subscription) -> int:
-        end = subscription.covers_until
-        if end is None:
-            local = self.zone.local(subscription.paid_at)
-            end = self.zone.at(add_interval(local, subscription.interval, subscription.interval_count))
-        return self._after_grace(end)
+    def _trial_ended(self, trial: Trial) -> None:
+        """Note a trial that did not convert: it ended by then, or with the cancellation if that came first."""
+        self.state.trials.remove(trial)
+        left = trial.due if trial.left is None else trial.left
+        self._due_decided("trials", min(trial.ends, left), self.zone.day(left), "lost")
 
     def _after_grace(self, instant: int) -> int:
         grace = self.rules.lapse_grace_days
@@ -263,12 +364,26 @@ class Sweep:
     def _close_day(self, following: int) -> None:
         """Note the end of the state's day, if it differs from the one before."""
         state, changes = self.state, self.changes
-        mrr = state.mrr()
-        if changes:
-            last = changes[-1]
-            differs = state.present != last.present or mrr != last.mrr
-        else:
-            differs = state.present or bool(mrr)
-        if differs:
-            changes.append(Change(state.day, state.present, mrr, state.left_by, state.lost_by))
+        if state.ever:
+            now = Change(
+                state.day,
+                state.present,
+                state.mrr(),
+                state.left_by,
+                state.lost_by,
+                state.plans(),
+                state.segment(self.rules.dimensions),
+            )
+            if not changes or _differs(changes[-1], now):
+                changes.append(now)
         state.day = following
+
+
+def _differs(before: Change, after: Change) -> bool:
+    """Tell whether two days' ends differ in what facts show."""
+    return (
+        before.present != after.present
+        or before.mrr != after.mrr
+        or before.plans != after.plans
+        or before.segment != after.segment
+    )

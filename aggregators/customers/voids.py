@@ -16,6 +16,7 @@ from aggregators.calendar import period_number
 from aggregators.customers.levels import NOTHING, differences
 from aggregators.customers.timeline import NEVER, Change
 from aggregators.facts import ROLLING_WINDOWS, Facts, key
+from aggregators.rules import Rules
 
 Amounts = dict[tuple[str, ...], int]
 """Amounts by measure and labels, the window left out."""
@@ -33,11 +34,13 @@ def _key(window: str, what: tuple[str, ...]) -> str:
     return key(what[0], window, *what[1:])
 
 
-def _flows(before: Change, after: Change) -> Amounts:
+def _flows(dimensions: Sequence[str], before: Change, after: Change) -> Amounts:
     """Give what the ordinary flows say of one day's change."""
     flows: Amounts = {}
     if before.present and not after.present:
         flows[_CUSTOMERS] = 1
+        for dimension, segment in zip(dimensions, before.segment, strict=True):
+            flows["void_segment_churned", dimension, segment] = 1
     if before.mrr and not after.mrr:
         flows[_SUBSCRIBERS] = 1
     for currency, amount in differences(before.mrr, after.mrr):
@@ -48,10 +51,10 @@ def _flows(before: Change, after: Change) -> Amounts:
     return flows
 
 
-def _less(flows: Amounts, start: Change, end: Change) -> Amounts:
+def _less(dimensions: Sequence[str], flows: Amounts, start: Change, end: Change) -> Amounts:
     """Give flows less what the states at a window's two ends say: what one change between the two would."""
     void = dict(flows)
-    for what, amount in _flows(start, end).items():
+    for what, amount in _flows(dimensions, start, end).items():
         void[what] = void.get(what, 0) - amount
     return void
 
@@ -61,7 +64,7 @@ def reach(changes: Sequence[Change], day: int) -> int:
     return bisect_right(changes, day - REACH_DAYS, key=lambda change: change.day)
 
 
-def emit(changes: Sequence[Change], first: int, facts: Facts, sign: int) -> None:
+def emit(rules: Rules, changes: Sequence[Change], first: int, facts: Facts, sign: int) -> None:
     """Add the voids of the changes from index `first` on, or take them away with `sign=-1`.
 
     To compare two histories that agree before some day, begin in both at the change that `reach` gives for it: what
@@ -73,14 +76,15 @@ def emit(changes: Sequence[Change], first: int, facts: Facts, sign: int) -> None
     closest = min(after.day - before.day for before, after in pairwise(states[1:]))
     if closest >= REACH_DAYS:
         return
-    flows = [_flows(before, after) for before, after in pairwise(states)]
+    dimensions = rules.dimensions
+    flows = [_flows(dimensions, before, after) for before, after in pairwise(states)]
     for window, length in ROLLING_WINDOWS.items():
         if closest < length:
-            for day, last, void in _rolling(states, flows, length):
+            for day, last, void in _rolling(dimensions, states, flows, length):
                 _step(window, day, last, void, facts, sign)
     for window, longest in _LONGEST.items():
         if closest < longest:
-            for day, last, void in _calendar(states, flows, window):
+            for day, last, void in _calendar(dimensions, states, flows, window):
                 _step(window, day, last, void, facts, sign)
 
 
@@ -91,7 +95,9 @@ def _step(window: str, day: int, last: Amounts, void: Amounts, facts: Facts, sig
             facts.add(day, _key(window, what), sign * step)
 
 
-def _rolling(states: Sequence[Change], flows: Sequence[Amounts], length: int) -> Iterator[tuple[int, Amounts, Amounts]]:
+def _rolling(
+    dimensions: Sequence[str], states: Sequence[Change], flows: Sequence[Amounts], length: int
+) -> Iterator[tuple[int, Amounts, Amounts]]:
     """Yield each day on which the void of a rolling window may change, its value until then and from then on.
 
     `states[0]` is the one before the first change; `flows[i]` leads from `states[i]` to `states[i + 1]`.
@@ -109,13 +115,13 @@ def _rolling(states: Sequence[Change], flows: Sequence[Amounts], length: int) ->
         if high < count and states[high + 1].day == day:
             inside = _sum(inside, flows[high], 1)
             high += 1
-        last, void = void, _less(inside, states[low], states[high]) if high - low > 1 else {}
+        last, void = void, _less(dimensions, inside, states[low], states[high]) if high - low > 1 else {}
         if last or void:
             yield day, last, void
 
 
 def _calendar(
-    states: Sequence[Change], flows: Sequence[Amounts], window: str
+    dimensions: Sequence[str], states: Sequence[Change], flows: Sequence[Amounts], window: str
 ) -> Iterator[tuple[int, Amounts, Amounts]]:
     """Yield each change's day, and the void of its calendar period until then and from then on.
 
@@ -130,7 +136,7 @@ def _calendar(
         if period_number(window, day) != period:
             period, begin, inside, void = period_number(window, day), index, {}, {}
         inside = _sum(inside, flow, 1)
-        last, void = void, _less(inside, states[begin], states[index + 1]) if index > begin else {}
+        last, void = void, _less(dimensions, inside, states[begin], states[index + 1]) if index > begin else {}
         if last or void:
             yield day, last, void
 
