@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from aggregators import customers, expenses, surveys, users
+from aggregators.customers.ledger import BillingEvent
 from aggregators.events import Event, Expense, Sessions, Survey
 from aggregators.facts import Facts, parts
 from aggregators.rules import Rules
@@ -53,7 +54,7 @@ def fold_batch(
     if len(sessions):
         changed["users"] = users.apply(rules, sessions, ledgers["users"], facts, outcomes)
     stored = ledgers["customers"]
-    billing: list[customers.BillingEvent] = []
+    billing: list[BillingEvent] = []
     answers: list[Survey] = []
     spent: list[Expense] = []
     for event in events:

@@ -72,22 +72,7 @@ def fold(rules: Rules, packed: bytes) -> Facts:
 
 def _merge(rules: Rules, ledger: Ledger, events: Sequence[BillingEvent], facts: Facts, outcomes: Counter[str]) -> bool:
     """Merge events of one customer; True if the ledger changed."""
-    positions = ledger.positions(events)
-    known: dict[tuple[int, str], Item] = {key: ledger.items[index] for key, index in positions.items()}
-    stored = dict(known)
-    for event in events:
-        item = ledger.item(event)
-        key = item.rank, item.id
-        standing = known.get(key)
-        if standing is None:
-            outcome, replaces = "accepted", True
-        else:
-            outcome, replaces = verdict(ledger.event(standing, event.customer_id), event)
-        outcomes[f"{event.type}/{outcome}"] += 1
-        if replaces:
-            known[key] = item
-    removed = [item for key, item in stored.items() if known[key] is not item]
-    added = [item for key, item in known.items() if stored.get(key) is not item]
+    removed, added = _deduplicate(ledger, events, outcomes)
     if not added:
         return False
     terms = ledger.terms
@@ -117,6 +102,28 @@ def _merge(rules: Rules, ledger: Ledger, events: Sequence[BillingEvent], facts: 
             facts.add(day, fact_key, sign)
     _differ(rules, before, after, facts)
     return True
+
+
+def _deduplicate(
+    ledger: Ledger, events: Sequence[BillingEvent], outcomes: Counter[str]
+) -> tuple[list[Item], list[Item]]:
+    """Tell which items events take out of a ledger, and which they put in."""
+    stored = {key: ledger.items[index] for key, index in ledger.positions(events).items()}
+    standing = dict(stored)
+    for event in events:
+        item = ledger.item(event)
+        key = item.rank, item.id
+        known = standing.get(key)
+        if known is None:
+            outcome, replaces = "accepted", True
+        else:
+            outcome, replaces = verdict(ledger.event(known, event.customer_id), event)
+        outcomes[f"{event.type}/{outcome}"] += 1
+        if replaces:
+            standing[key] = item
+    removed = [item for key, item in stored.items() if standing[key] is not item]
+    added = [item for key, item in standing.items() if stored.get(key) is not item]
+    return removed, added
 
 
 def _differ(rules: Rules, before: Sequence[Change], after: Sequence[Change], facts: Facts) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
+
+import msgspec
 
 from aggregators.calendar import civil
 from aggregators.customers.timeline import Change, Mrr
@@ -36,47 +38,54 @@ def movement(amount: int, before: Mrr, after: Mrr, *, had_mrr_ever: bool) -> str
     return "contraction" if after else "churn"
 
 
+class Step(msgspec.Struct, gc=False):
+    """One day's change, and what was true before it."""
+
+    before: Change
+    after: Change
+    first_present: int | None
+    """The customer's first day present, the day of this change included."""
+    had_mrr: bool
+    """Whether it had MRR at the end of any day before."""
+    moves: list[tuple[str, str, int]]
+    """Movement, currency and amount."""
+
+    @property
+    def comes(self) -> bool:
+        """Whether the customer is there again, or for the first time."""
+        return self.after.present and not self.before.present
+
+    @property
+    def goes(self) -> bool:
+        """Whether the customer is there no more."""
+        return self.before.present and not self.after.present
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it is there for the first time."""
+        return self.first_present == self.after.day
+
+
 def emit(rules: Rules, changes: Sequence[Change], start: int, facts: Facts, sign: int) -> None:
     """Add the facts of the changes from index `start` on, or take them away with `sign=-1`."""
     before = changes[start - 1] if start else NOTHING
     first_present = next((change.day for change in changes[:start] if change.present), None)
     had_mrr = any(change.mrr for change in changes[:start])
     for change in changes[start:]:
-        day = change.day
-        comes, goes = change.present and not before.present, before.present and not change.present
-        if comes:
-            facts.add(day, "new" if first_present is None else "returned", sign)
-        elif goes:
-            facts.add(day, _key("churned", change.left_by), sign)
-        is_new = comes and first_present is None
-        if is_new:
-            first_present = day
-        moves = differences(before.mrr, change.mrr)
-        named = [(movement(n, before.mrr, change.mrr, had_mrr_ever=had_mrr), currency, n) for currency, n in moves]
-        if named:
-            _money(before, change, named, facts, sign)
-        if first_present is not None:
-            cohort = _cohort(first_present)
-            if comes or goes:
-                facts.add(day, _key("cohort_customers", cohort), sign if comes else -sign)
-            for currency, amount in moves:
-                facts.add(day, _key("cohort_mrr", cohort, currency), sign * amount)
-            if change.mrr and not had_mrr:
-                facts.add(day, _key("time_to_value", "payment"), sign)
-                facts.add(day, _key("time_to_value_days", "payment"), sign * (day - first_present))
+        if first_present is None and change.present:
+            first_present = change.day
+        moves = [
+            (movement(amount, before.mrr, change.mrr, had_mrr_ever=had_mrr), currency, amount)
+            for currency, amount in differences(before.mrr, change.mrr)
+        ]
+        step = Step(before, change, first_present, had_mrr, moves)
+        _presence(step, facts, sign)
+        if moves:
+            _money(step, facts, sign)
         if before.plans != change.plans:
-            for plans, way in ((before.plans, -sign), (change.plans, sign)):
-                for plan, currency, amount in plans:
-                    facts.add(day, _key("plan_subscriptions", plan), way)
-                    facts.add(day, _key("plan_mrr", plan, currency), way * amount)
+            _plans(step, facts, sign)
         for place, dimension in enumerate(rules.dimensions):
-            _segment(dimension, place, before, change, facts, sign)
-            if is_new:
-                facts.add(day, _key("segment_new", dimension, change.segment[place]), sign)
-        if named:
-            _segment_money(rules.dimensions, before, change, named, facts, sign)
-        elif before.mrr and before.segment != change.segment:
-            _segment_money(rules.dimensions, before, change, (), facts, sign)
+            _segment(step, dimension, place, facts, sign)
         had_mrr = had_mrr or bool(change.mrr)
         before = change
 
@@ -87,54 +96,79 @@ def _cohort(day: int) -> str:
     return f"{year:04}-{month:02}"
 
 
-def _money(before: Change, after: Change, named: Sequence[tuple[str, str, int]], facts: Facts, sign: int) -> None:
+def _presence(step: Step, facts: Facts, sign: int) -> None:
+    """Add who came and who left."""
+    day = step.after.day
+    if step.comes:
+        facts.add(day, "new" if step.is_new else "returned", sign)
+    elif step.goes:
+        facts.add(day, _key("churned", step.after.left_by), sign)
+    if step.first_present is not None and step.before.present != step.after.present:
+        facts.add(day, _key("cohort_customers", _cohort(step.first_present)), sign if step.comes else -sign)
+
+
+def _money(step: Step, facts: Facts, sign: int) -> None:
     """Add the movements of MRR, and who came and left as a subscriber."""
+    before, after, first = step.before, step.after, step.first_present
     day = after.day
+    assert first is not None, "there is no MRR without presence"
+    cohort = _cohort(first)
     if not before.mrr:
         facts.add(day, "subscribers_came", sign)
     elif not after.mrr:
         facts.add(day, "subscribers_left", sign)
-    for kind, currency, amount in named:
+    for kind, currency, amount in step.moves:
         facts.add(day, _key("mrr", kind, currency, after.lost_by if kind == "churn" else ""), sign * amount)
-    for kind in {kind for kind, _, _ in named}:
+        facts.add(day, _key("cohort_mrr", cohort, currency), sign * amount)
+    for kind in {kind for kind, _, _ in step.moves}:
         facts.add(day, _key("movers", kind), sign)
+    if not step.had_mrr:
+        facts.add(day, _key("time_to_value", "payment"), sign)
+        facts.add(day, _key("time_to_value_days", "payment"), sign * (day - first))
 
 
-def _segment(dimension: str, place: int, before: Change, after: Change, facts: Facts, sign: int) -> None:
-    """Add the levels of one dimension's segments."""
-    day = after.day
-    old = before.segment[place] if before.segment else ""
+def _plans(step: Step, facts: Facts, sign: int) -> None:
+    """Add the subscriptions of the day by plan, in the place of those of the day before."""
+    for state, way in ((step.before, -sign), (step.after, sign)):
+        for plan, currency, amount in state.plans:
+            facts.add(step.after.day, _key("plan_subscriptions", plan), way)
+            facts.add(step.after.day, _key("plan_mrr", plan, currency), way * amount)
+
+
+def _segment(step: Step, dimension: str, place: int, facts: Facts, sign: int) -> None:
+    """Add what one dimension's segments gain and lose."""
+    before, after = step.before, step.after
     new = after.segment[place]
+    old = before.segment[place] if before.segment else new
+    if old != new or before.present != after.present:
+        if before.present:
+            facts.add(after.day, _key("segment_customers", dimension, old), -sign)
+        if after.present:
+            facts.add(after.day, _key("segment_customers", dimension, new), sign)
+        if step.is_new:
+            facts.add(after.day, _key("segment_new", dimension, new), sign)
+        elif step.goes:
+            facts.add(after.day, _key("segment_churned", dimension, old), sign)
+    if before.mrr or after.mrr:
+        _segment_money(step, dimension, (old, new), facts, sign)
+
+
+def _segment_money(step: Step, dimension: str, segments: tuple[str, str], facts: Facts, sign: int) -> None:
+    """Add what the segments of the day before and of the day gain and lose in subscribers and MRR.
+
+    A customer with MRR on both days who changes segment leaves one with its old MRR and enters the other with the same.
+    """
+    day, before, after = step.after.day, step.before.mrr, step.after.mrr
+    old, new = segments
     moved = old != new
-    if before.present and (moved or not after.present):
-        facts.add(day, _key("segment_customers", dimension, old), -sign)
-        if not after.present:
-            facts.add(day, _key("segment_churned", dimension, old), sign)
-    if after.present and (moved or not before.present):
-        facts.add(day, _key("segment_customers", dimension, new), sign)
-    if before.mrr and (moved or not after.mrr):
+    if before and (moved or not after):
         facts.add(day, _key("segment_subscribers", dimension, old), -sign)
-    if after.mrr and (moved or not before.mrr):
+    if after and (moved or not before):
         facts.add(day, _key("segment_subscribers", dimension, new), sign)
-
-
-def _segment_money(  # the two states, what moved between them, and where it goes
-    dimensions: Iterable[str],
-    before: Change,
-    after: Change,
-    named: Sequence[tuple[str, str, int]],
-    facts: Facts,
-    sign: int,
-) -> None:
-    """Add the movements of MRR by segment: who has MRR on both days and changes segment leaves one and enters the other."""
-    day = after.day
-    for place, dimension in enumerate(dimensions):
-        old = before.segment[place] if before.segment else ""
-        new = after.segment[place]
-        if old != new and before.mrr and after.mrr:
-            for currency, amount in before.mrr:
-                facts.add(day, _key("segment_mrr", dimension, old, "left", currency), -sign * amount)
-                facts.add(day, _key("segment_mrr", dimension, new, "entered", currency), sign * amount)
-        for kind, currency, amount in named:
-            segment = old if kind == "churn" else new
-            facts.add(day, _key("segment_mrr", dimension, segment, kind, currency), sign * amount)
+    if moved and after:
+        for currency, amount in before:
+            facts.add(day, _key("segment_mrr", dimension, old, "left", currency), -sign * amount)
+            facts.add(day, _key("segment_mrr", dimension, new, "entered", currency), sign * amount)
+    for kind, currency, amount in step.moves:
+        segment = old if kind == "churn" else new
+        facts.add(day, _key("segment_mrr", dimension, segment, kind, currency), sign * amount)

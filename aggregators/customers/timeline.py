@@ -165,7 +165,7 @@ class State(msgspec.Struct, array_like=True):
 
 
 class Sweep:
-    """Takes a customer's items in order, and notes the end-of-day states that differ and what was decided on the way."""
+    """Takes a customer's items in order, and notes the end-of-day states that differ and what is decided on the way."""
 
     __slots__ = ("changes", "decided", "rules", "state", "zone")
 
