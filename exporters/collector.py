@@ -70,12 +70,12 @@ class GrowthCollector(Collector):
 
     def collect(self) -> Iterator[Exposed]:
         """Give the growth metrics of today and how the reading went; never raises."""
-        scrape = _Scrape()
+        scrape, today = _Scrape(), self._today()
         families: list[Family] = []
         with ExitStack() as stack:
-            reading = scrape.run("tables", lambda: stack.enter_context(self._growth.at(self._today())))
+            reading = scrape.run("tables", lambda: stack.enter_context(self._growth.at(today)))
             for group, metrics in GROUPS.items():
-                source = self._growth.without_facts(self._today()) if group in _WITHOUT_FACTS else reading
+                source = self._growth.without_facts(today) if group in _WITHOUT_FACTS else reading
                 if source is not None:
                     # Whole or not at all: half a group would look like metrics that have no samples today.
                     families += scrape.run(group, partial(_read, metrics, source)) or ()

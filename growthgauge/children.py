@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -77,9 +79,14 @@ class Child:
         return f"ended with status {code}" if code >= 0 else f"was ended by signal {-code}"
 
     def last_words(self) -> str:
-        """Give the last line that it wrote, once it has ended."""
+        """Give the last sentence that it wrote, once it has ended by itself; none for one that was killed."""
         self._reader.join(1)
-        return next((line for line in reversed(self._last) if line), "")
+        if (self._process.poll() or 0) < 0:
+            return ""
+        line = next((line for line in reversed(self._last) if line), "")
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            line = str(json.loads(line)["message"])
+        return line.removeprefix("growthgauge: ").rstrip(".")[:300]
 
     def terminate(self) -> None:
         """Ask it to end."""

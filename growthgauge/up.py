@@ -81,7 +81,8 @@ class Up:
 
     def _start(self, began: float) -> None:
         self._say(f"[bold]growthgauge {__version__}[/], data in {self._folder.path}")
-        for part in PORT_SETTINGS:
+        # Those asked for first: a port chosen in place of another must not be one of them.
+        for part in sorted(PORT_SETTINGS, key=lambda part: part not in self._explicit):
             self._settle_port(part)
         if self._demo:
             self._settings = demo.settings_for(self._settings, self._folder.path)
@@ -188,9 +189,9 @@ class Up:
         for child in self._children.values():
             if not child.alive:
                 words = child.last_words()
+                said = f' ("{words}")' if words else ""
                 raise GrowthgaugeError(
-                    f"The {child.name} {child.ending}, so everything was ended: "
-                    f"{f'it said {words[:200]!r}, ' if words else ''}see its log {child.log}."
+                    f"The {child.name} {child.ending}{said}, so everything was ended: see its log {child.log}."
                 )
 
     def _end(self) -> None:

@@ -106,22 +106,27 @@ def redis_server(*options: str, append_only: bool = False, password: str | None 
 
 
 @contextmanager
-def redis_cluster(nodes: int = 3) -> Iterator[list[RedisServer]]:
-    """Run a Redis Cluster of primaries for a while, all slots covered."""
+def redis_cluster(nodes: int = 3, spares: int = 0) -> Iterator[list[RedisServer]]:
+    """Run a Redis Cluster of primaries that cover all slots, and after them spare nodes without any."""
     with ExitStack() as stack:
         options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000")
-        servers = [stack.enter_context(redis_server(*options)) for _ in range(nodes)]
+        servers = [stack.enter_context(redis_server(*options)) for _ in range(nodes + spares)]
         clients = [stack.enter_context(server.client()) for server in servers]
         for number, client in enumerate(clients):
-            first, end = number * 16384 // nodes, (number + 1) * 16384 // nodes
-            client.execute_command("CLUSTER ADDSLOTSRANGE", first, end - 1)
             client.execute_command("CLUSTER SET-CONFIG-EPOCH", number + 1)
-        for server in servers[1:]:
-            clients[0].execute_command("CLUSTER MEET", "127.0.0.1", server.port)
-        deadline = time.monotonic() + 30
-        while not all(_agrees(client, nodes) for client in clients):
+            if number < nodes:
+                slots = range(number * 16384 // nodes, (number + 1) * 16384 // nodes)
+                client.execute_command("CLUSTER ADDSLOTS", *slots)
+        deadline = time.monotonic() + 60
+        steps = 0
+        while not all(_agrees(client, len(servers)) for client in clients):
             if time.monotonic() > deadline:
                 raise RuntimeError("The nodes of the Redis Cluster did not find each other.")
+            # A handshake on a busy machine may be given up: meet again.
+            if steps % 60 == 0:
+                for server in servers[1:]:
+                    clients[0].execute_command("CLUSTER MEET", "127.0.0.1", server.port)
+            steps += 1
             time.sleep(0.05)
         yield servers
 

@@ -25,7 +25,7 @@ Where = Literal["start", "end", "flow"]
 T = TypeVar("T")
 
 
-class MetricSettings(msgspec.Struct, frozen=True):
+class MetricSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What metrics read beside the facts."""
 
     zone: Zone

@@ -52,6 +52,8 @@ class Company:
         self._returns: list[int] = []
         self._leaves_again: list[int] = []
         self._keen: list[float] = []
+        self._users: dict[int, int] = {}
+        """By day: how many users' customers had come by its end."""
         self._day: tuple[int, list[tuple[int, Event]]] = (-1, [])
 
     def events(self, since: int, until: int) -> Iterator[Event]:
@@ -87,6 +89,7 @@ class Company:
             for instant, event in customer.events:
                 self._billing[instant // DAY_MS].append((instant, event))
             self._hire(customer, rng)
+        self._users[day] = len(self._customer)
 
     def _hire(self, customer: Customer, rng: Random) -> None:
         """Give a customer its users: the first at once, the others in its first weeks."""
@@ -102,42 +105,46 @@ class Company:
             self._keen.append(min(0.95, ACTIVE * mood * rng.uniform(0.5, 1.5)))
 
     def _usage(self, day: int) -> Iterator[tuple[int, Event]]:
-        count = len(self._customer)
+        count = self._users[day]
         # One generator a day, and users in the order of their arrival: whoever comes later changes nobody's day.
         rng = np.random.default_rng([self._seed, day])
-        joins, leaves = np.array(self._joins), np.array(self._leaves)
-        returns, leaves_again = np.array(self._returns), np.array(self._leaves_again)
+        joins, leaves = np.array(self._joins[:count]), np.array(self._leaves[:count])
+        returns, leaves_again = np.array(self._returns[:count]), np.array(self._leaves_again[:count])
         there = ((joins <= day) & (day < leaves)) | ((returns <= day) & (day < leaves_again))
-        chance = np.array(self._keen) * (WEEKEND if _is_weekend(day) else 1)
+        chance = np.array(self._keen[:count]) * (WEEKEND if _is_weekend(day) else 1)
         active = np.flatnonzero(there & (rng.random(count) < chance))
         dense = day >= self._first + HISTORY_DAYS - DENSE_DAYS
-        draws = Random(int(rng.integers(2**63)))
-        for user in active.tolist():
-            sessions = 1 + int(draws.random() * (2 * SESSIONS_A_DAY - 1)) if dense else 1
-            for number in range(sessions):
-                at = day * DAY_MS + int(draws.random() * DAY_MS)
-                minutes = draws.lognormvariate(1.6, 0.8) * (1 if dense else 5)
-                yield at, self._session(user, f"{day}-{user}-{number}", at, minutes, draws)
-            for kind, share in ANSWERS_A_DAY.items():
-                if draws.random() < share:
-                    at = day * DAY_MS + int(draws.random() * DAY_MS)
-                    yield at, self._survey(user, kind, f"{day}-{user}-{kind}", at, draws)
+        sessions = 1 + rng.integers(0, 2 * SESSIONS_A_DAY - 1, len(active)) * dense
+        total = int(sessions.sum())
+        numbers = np.arange(total) - np.repeat(np.cumsum(sessions) - sessions, sessions)
+        at = day * DAY_MS + (rng.random(total) * DAY_MS).astype(np.int64)
+        seconds = np.minimum(rng.lognormal(1.6 if dense else 3.2, 0.8, total) * 60, 14_400).round(1)
+        bits = rng.integers(0, 1 << 11, total)
+        columns = (np.repeat(active, sessions), numbers, at, seconds, bits)
+        for user, number, instant, duration, bit in zip(*(column.tolist() for column in columns), strict=True):
+            yield instant, self._session(user, f"{day}-{user}-{number}", instant, duration, bit)
+        answers = rng.random((len(active), len(ANSWERS_A_DAY))) < list(ANSWERS_A_DAY.values())
+        for place, kind in np.argwhere(answers).tolist():
+            instant = day * DAY_MS + int(rng.random() * DAY_MS)
+            name = tuple(ANSWERS_A_DAY)[kind]
+            user = int(active[place])
+            yield instant, self._survey(user, name, f"{day}-{user}-{name}", instant, rng.random())
 
-    def _session(self, user: int, event_id: str, at: int, minutes: float, draws: Random) -> Event:
-        bits = draws.getrandbits(len(FEATURES) + 3)
+    def _session(self, user: int, event_id: str, at: int, seconds: float, bits: int) -> Event:
+        first, second = FEATURES[bits & 7], FEATURES[bits >> 3 & 7]
         return {
             "id": event_id,
             "type": "session",
             "customer_id": self._customer[user],
             "user_id": f"u{user}",
             "occurred_at": at,
-            "duration_seconds": round(min(minutes, 240) * 60, 1),
-            "features": [FEATURES[bits % 8], FEATURES[(bits >> 3) % 8]] if bits & 64 else [FEATURES[bits % 8]],
+            "duration_seconds": seconds,
+            "features": [first, second] if bits & 64 and first != second else [first],
             "reactions": bits >> 8 if bits & 128 else 0,
         }
 
-    def _survey(self, user: int, kind: str, event_id: str, at: int, draws: Random) -> Event:
-        happy = draws.random() + self._keen[user] * 0.6
+    def _survey(self, user: int, kind: str, event_id: str, at: int, luck: float) -> Event:
+        happy = luck + self._keen[user] * 0.6
         score = {
             "nps": max(0, min(10, round(3 + happy * 6.5))),
             "csat": max(1, min(5, round(2 + happy * 2.6))),

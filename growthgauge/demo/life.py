@@ -12,7 +12,7 @@ import msgspec
 Event = dict[str, Any]
 
 DAY_MS = 86_400_000
-HORIZON = dt.timedelta(days=365 * 8)
+HORIZON = dt.timedelta(days=365 * 5)
 """How long a life is told at most."""
 TRIAL = dt.timedelta(days=14)
 PLANS = ("free", "starter", "team", "business")

@@ -1,9 +1,14 @@
-"""Commits for tests of the tables, with everything but what a test is about left out."""
+"""Commits, looks and failures for tests of the tables, in few words."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
 from aggregators.facts import Facts
-from aggregators.tables import Commit, Meta, Offset, Reader, Shard, Space
+from aggregators.tables import Commit, Meta, Offset, Reader, Shard, Space, TablesUnavailable
 
 
 def commit(
@@ -36,3 +41,15 @@ def all_facts(reader: Reader, shard: int = 0) -> dict[int, dict[str, int]]:
     """Read all days that have facts, as a reader that knows nothing yet."""
     changes, _ = reader.changes(shard, {})
     return {day: facts for day, facts in changes.days.items() if facts}
+
+
+@contextmanager
+def unavailable(*parts: str) -> Iterator[None]:
+    """Expect TablesUnavailable with a sentence that holds all parts and no password."""
+    with pytest.raises(TablesUnavailable) as caught:
+        yield
+    message = str(caught.value)
+    for part in parts:
+        assert part in message
+    assert "secret" not in message
+    assert "\n" not in message

@@ -39,3 +39,11 @@ def store(request: pytest.FixtureRequest) -> Store:
 def tables(store: Store) -> Tables:
     """The tables of every store in turn."""
     return store.tables
+
+
+@pytest.fixture
+def fresh(server: RedisServer) -> RedisServer:
+    """The Redis of all tests, empty."""
+    with server.client() as client:
+        client.flushall()
+    return server

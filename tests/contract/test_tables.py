@@ -1,15 +1,20 @@
-"""What every store promises a worker and a reader."""
+"""What every store promises a worker."""
 
 from __future__ import annotations
 
-import random
 import threading
 
 import pytest
 
 from aggregators.calendar import LAST_DAY
-from aggregators.facts import Facts, key
-from aggregators.tables import REBUILDING, Meta, Offset, Superseded, Tables, open_tables
+from aggregators.facts import key
+from aggregators.tables import (
+    Meta,
+    Offset,
+    Superseded,
+    Tables,
+    open_tables,
+)
 from tests.contract.batches import all_facts, commit, write
 from tests.contract.stores import Store
 
@@ -148,74 +153,6 @@ def test_many_writers_lose_no_count(tables: Tables):
     assert tables.shard(0).begin().version == 100
 
 
-def test_a_reader_gets_only_the_days_that_changed(tables: Tables):
-    """After the first look a reader is given changed days alone, and nothing while nothing happens."""
-    shard, reader = tables.shard(0), tables.reader()
-    write(shard, facts={day: {"new": day} for day in range(1, 201)})
-    changes, seen = reader.changes(0, {})
-    assert changes.days == {day: {"new": day} for day in range(1, 201)}
-    assert reader.changes(0, seen) == (type(changes)(changes.meta, {}), seen)
-    write(shard, facts={7: {"new": 1}, 500: {"signups": 1}, 9: {"new": 0}})
-    write(shard, facts={8: {"new": -8}})
-    changes, again = reader.changes(0, seen)
-    assert changes.days == {7: {"new": 8}, 500: {"signups": 1}, 8: {}}
-    assert changes.meta == shard.begin()
-    # What was seen before is still worth as much as it was.
-    assert tables.reader().changes(0, seen)[0] == changes
-    write(shard, facts={day: {"new": 1} for day in range(1, 401)})
-    changes, _ = reader.changes(0, again)
-    assert changes.days.keys() == set(range(1, 401))
-
-
-def test_a_reader_keeps_up_with_a_writer_that_never_rests(tables: Tables):
-    """Every look is one version of the shard, although the days change faster than they are read."""
-    reader = tables.reader()
-    write(tables.shard(0), facts={day: {"new": 1_000_000} for day in range(400)})
-    stop = threading.Event()
-
-    def work() -> None:
-        shard, chance = tables.shard(0), random.Random(1)
-        while not stop.is_set():
-            # What one day loses another gains: the sum over all days is the same in every version.
-            one, other = chance.sample(range(600), 2)
-            write(shard, facts={one: {"new": -1}, other: {"new": 1}})
-
-    writer = threading.Thread(target=work)
-    writer.start()
-    try:
-        for _ in range(15):
-            known: dict[int, dict[str, int]] = {}
-            seen: dict[int, str] = {}
-            for _ in range(4):
-                changes, seen = reader.changes(0, seen)
-                known |= changes.days
-                assert sum(facts.get("new", 0) for facts in known.values()) == 400 * 1_000_000
-    finally:
-        stop.set()
-        writer.join()
-
-
-def test_a_reader_notices_a_store_that_went_back_in_time(store: Store):
-    """After a restored snapshot a reader is given the days that differ, though versions are reached again."""
-    tables = store.tables
-    write(tables.shard(0), facts={1: {"new": 1}, 2: {"new": 1}})
-    snapshot = store.save()
-    reader = tables.reader()
-    write(tables.shard(0), facts={2: {"new": 10}, 3: {"new": 10}})
-    changes, seen = reader.changes(0, {})
-    store.restore(snapshot)
-    back, _ = reader.changes(0, seen)
-    assert back.days == {2: {"new": 1}, 3: {}}
-    write(tables.shard(0), facts={2: {"new": 20}, 4: {"new": 20}})
-    assert tables.shard(0).begin().version == changes.meta.version
-    replayed, seen = reader.changes(0, seen)
-    assert replayed.days == {2: {"new": 21}, 3: {}, 4: {"new": 20}}
-    store.empty()
-    emptied, seen = reader.changes(0, seen)
-    assert emptied.days == {1: {}, 2: {}, 4: {}}
-    assert reader.changes(0, seen)[0].days == {}
-
-
 def test_a_batch_under_way_does_not_survive_a_restored_snapshot(store: Store):
     """A worker that read before a snapshot was restored is superseded, even at the same version."""
     tables = store.tables
@@ -310,78 +247,6 @@ def test_an_unknown_measure_is_refused_before_anything_is_written(tables: Tables
         write(shard, facts={1: {"no such measure": 1}}, ledgers={"users": {"u": b"1"}})
     assert shard.begin() == Meta()
     assert shard.read("users", ["u"]) == [None]
-
-
-def test_a_rebuild_replaces_what_derives_from_ledgers(tables: Tables):
-    """New facts take the place of the old ones, kept measures stay, and so do ledgers, offsets and outcomes."""
-    shard, reader = tables.shard(0), tables.reader()
-    before = write(
-        shard,
-        facts={1: {"new": 1, "sessions": 10}, 2: {"new": 1, "signups": 1}, 3: {"session_reactions": 2**70}},
-        ledgers={"users": {"u": b"1"}},
-        offsets={"t": Offset("i", 3)},
-        outcomes={"session/accepted": 10},
-    )
-    _, seen = reader.changes(0, {})
-    started = tables.start_rebuild(0)
-    assert started.fingerprint is not None
-    assert started.fingerprint.startswith(REBUILDING)
-    assert reader.changes(0, seen)[0].days == {}
-    new = Facts({1: {"new": 7, "sessions": 999}, 4: {key("churned", "lapsed"): 1}, LAST_DAY + 1: {"new": 1}})
-    after = tables.replace_facts(0, started, "rules 2", new)
-    expected = {
-        1: {"new": 7, "sessions": 10},
-        3: {"session_reactions": 2**70},
-        4: {key("churned", "lapsed"): 1},
-    }
-    assert all_facts(tables.reader()) == expected
-    assert reader.changes(0, seen)[0].days == {**expected, 2: {}}
-    assert shard.begin() == after
-    assert (after.fingerprint, after.partitions, after.version) == ("rules 2", 4, before.version + 2)
-    assert (after.offsets, after.outcomes) == (before.offsets, before.outcomes)
-    assert shard.read("users", ["u"]) == [b"1"]
-    write(shard, facts={1: {"new": 1}}, fingerprint="rules 2")
-    assert all_facts(tables.reader())[1] == {"new": 8, "sessions": 10}
-
-
-def test_a_rebuild_supersedes_batches_and_batches_a_rebuild(tables: Tables):
-    """A batch under way when a rebuild starts commits nothing; a rebuild somebody commits into replaces nothing."""
-    shard = tables.shard(0)
-    write(shard, facts={1: {"new": 1}})
-    meta = shard.begin()
-    started = tables.start_rebuild(0)
-    with pytest.raises(Superseded):
-        shard.commit(commit(meta, facts={1: {"new": 1}}))
-    write(shard, facts={1: {"new": 1}})
-    with pytest.raises(Superseded):
-        tables.replace_facts(0, started, "rules 2", Facts({9: {"new": 9}}))
-    assert all_facts(tables.reader()) == {1: {"new": 2}}
-    tables.replace_facts(0, tables.start_rebuild(0), "rules 2", Facts({9: {"new": 9}}))
-    assert all_facts(tables.reader()) == {9: {"new": 9}}
-
-
-def test_a_rebuild_can_be_started_again(tables: Tables):
-    """A rebuild given up half-way leaves a fingerprint that no worker has, and only the last one started counts."""
-    write(tables.shard(0), facts={1: {"new": 1}})
-    first = tables.start_rebuild(0)
-    second = tables.start_rebuild(0)
-    assert first.fingerprint != second.fingerprint
-    with pytest.raises(Superseded):
-        tables.replace_facts(0, first, "rules 2", Facts({1: {"new": 2}}))
-    assert tables.shard(0).begin() == second
-    tables.replace_facts(0, second, "rules 2", Facts({}))
-    assert all_facts(tables.reader()) == {}
-    assert tables.shard(0).begin().fingerprint == "rules 2"
-
-
-def test_a_long_history_is_rebuilt_and_read_whole(tables: Tables):
-    """Nothing is lost where days come in several chunks."""
-    facts = {day: {"new": day, "users_new": 1} for day in range(1, 1_000)}
-    write(tables.shard(0), facts={day: {"sessions": 1, "new": 5} for day in range(500, 1_500)})
-    tables.replace_facts(0, tables.start_rebuild(0), "rules 2", Facts({d: dict(f) for d, f in facts.items()}))
-    for day in range(500, 1_500):
-        facts.setdefault(day, {})["sessions"] = 1
-    assert all_facts(tables.reader()) == facts
 
 
 @pytest.mark.parametrize("url", ["", "127.0.0.1:6379", "http://127.0.0.1:6379", "redis://127.0.0.1:port/0"])

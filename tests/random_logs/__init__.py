@@ -1,9 +1,12 @@
 """Random event logs that hit every rule: dense, full of ties, odd hours, copies and corrections; one seed, one log."""
 
 import random
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
+from .instants import EPOCH
 from .maker import PURCHASE_LAPSE_DAYS, Maker
+from .scenarios import scenario
 
 FIRST, DAYS = date(2023, 7, 1), 760
 # Three currencies: the reporting one, one with steps in its rate, one (CHF) without any rate.
@@ -35,6 +38,8 @@ def random_log(
         log += maker.customer(name, events) if maker.chance(0.95) else []
         log += maker.sessions(name) if maker.chance(0.7) else []
         log += maker.surveys(name) if maker.chance(0.7) else []
+    for n in range(size // 8):
+        log += scenario(maker, f"s{n}")
     for centre in ("ads", "support", names[0]):
         log += maker.expenses(centre)
     copied = [copy for event in log for copy in (maker.again(event) if maker.chance(0.15) else [event])]
@@ -59,3 +64,15 @@ def as_of_days(seed: int = 0, first: date = FIRST, days: int = DAYS) -> list[dat
     drawn = [first + timedelta(days=rng.randrange(days)) for _ in range(4)]
     fixed = [first - timedelta(days=40), first, last - timedelta(days=1), last + timedelta(days=45)]
     return sorted({*fixed, *drawn, *(day for day in inside if first <= day < last)})
+
+
+def days_after(log: list[dict], zone: str, seed: int = 0, count: int = 4) -> list[date]:
+    """As-of days at the edges of windows: so many days after events drawn from the log."""
+    rng = random.Random(seed)
+    found = set()
+    for event in rng.sample(log, min(count, len(log))):
+        at = event["occurred_at"]
+        when = EPOCH + timedelta(milliseconds=at) if isinstance(at, int) else datetime.fromisoformat(at[:19] + "Z")
+        ahead = rng.choice((0, 1, 6, 7, 20, 27, 28, 29, 30, 31, 33, 60, 61, 89, 90))
+        found.add(when.astimezone(ZoneInfo(zone)).date() + timedelta(days=ahead))
+    return sorted(found)

@@ -24,17 +24,23 @@ def midnight(day: date) -> datetime:
 
 
 @cache
+def transitions(name: str, first: date, days: int) -> tuple[int, ...]:
+    """The instants at which the clocks of a zone change."""
+    zone, half = ZoneInfo(name), timedelta(minutes=30)
+    ends = (instant(midnight(day), zone) for day in (first, first + timedelta(days=days)))
+    return tuple(at for at in range(*ends, HOUR // 2) if wall_at(at, zone) - wall_at(at - HOUR // 2, zone) != half)
+
+
+@cache
 def odd_instants(name: str, first: date, days: int) -> tuple[int, ...]:
     """Instants where calendars err: changes of the clock and what leads up to them, midnights, ends of months."""
     zone = ZoneInfo(name)
     found = set()
-    hours = range(instant(midnight(first), zone), instant(midnight(first + timedelta(days=days)), zone), HOUR)
-    for at in hours:
-        if wall_at(at, zone) - wall_at(at - HOUR, zone) != timedelta(hours=1):
-            found |= {at + step for step in (-2 * HOUR, -HOUR - 1, -HOUR, -HOUR // 2, -1, 0, 1, HOUR // 2, HOUR)}
-            for minutes in (-90, -30, 0, 15, 30, 90):
-                odd = wall_at(at - HOUR, zone) + timedelta(hours=1, minutes=minutes)
-                found |= {instant(odd - timedelta(days=back), zone) for back in (0, 1, 3, 7, 20, 30, 31, 61)}
+    for at in transitions(name, first, days):
+        found |= {at + step for step in (-2 * HOUR, -HOUR - 1, -HOUR, -HOUR // 2, -1, 0, 1, HOUR // 2, HOUR)}
+        for minutes in (-90, -30, 0, 15, 30, 90):
+            odd = wall_at(at - HOUR, zone) + timedelta(hours=1, minutes=minutes)
+            found |= {instant(odd - timedelta(days=back), zone) for back in (0, 1, 3, 7, 20, 30, 31, 61)}
     for day in (first + timedelta(days=n) for n in range(days)):
         tomorrow = day + timedelta(days=1)
         if tomorrow.day == 1 or day.day == 31 or (day.month, day.day) == (2, 29):

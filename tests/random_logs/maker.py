@@ -4,7 +4,7 @@ import random
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
-from .instants import DAY, EPOCH, HOUR, instant, midnight, odd_instants, wall_at
+from .instants import DAY, EPOCH, HOUR, instant, midnight, odd_instants, transitions, wall_at
 
 GRACES, PURCHASE_LAPSE_DAYS = (0, 3, 30), 20
 AMOUNTS = (
@@ -22,6 +22,7 @@ class Maker:
         self.rng = random.Random(seed)
         self.name, self.zone = zone, ZoneInfo(zone)
         self.odd = odd_instants(zone, first, days)
+        self.transitions = transitions(zone, first, days)
         self.start = instant(midnight(first), self.zone)
         self.length = days * DAY
         self.cursor = self.start

@@ -1,0 +1,146 @@
+"""What every store promises a rebuild: all of it or nothing, and what no ledger keeps stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from aggregators.calendar import LAST_DAY
+from aggregators.facts import Facts, key
+from aggregators.tables import (
+    REBUILDING,
+    Offset,
+    Superseded,
+    Tables,
+    open_tables,
+)
+from aggregators.tables.redis import Link
+from tests.contract.batches import all_facts, commit, write
+from tests.servers import RedisServer
+
+
+def test_a_rebuild_replaces_what_derives_from_ledgers(tables: Tables):
+    """New facts take the place of the old ones, kept measures stay, and so do ledgers, offsets and outcomes."""
+    shard, reader = tables.shard(0), tables.reader()
+    before = write(
+        shard,
+        facts={1: {"new": 1, "sessions": 10}, 2: {"new": 1, "signups": 1}, 3: {"session_reactions": 2**70}},
+        ledgers={"users": {"u": b"1"}},
+        offsets={"t": Offset("i", 3)},
+        outcomes={"session/accepted": 10},
+    )
+    _, seen = reader.changes(0, {})
+    started = tables.start_rebuild(0)
+    assert started.fingerprint is not None
+    assert started.fingerprint.startswith(REBUILDING)
+    assert reader.changes(0, seen)[0].days == {}
+    new = Facts({1: {"new": 7, "sessions": 999}, 4: {key("churned", "lapsed"): 1}, LAST_DAY + 1: {"new": 1}})
+    after = tables.replace_facts(0, started, "rules 2", new)
+    expected = {
+        1: {"new": 7, "sessions": 10},
+        3: {"session_reactions": 2**70},
+        4: {key("churned", "lapsed"): 1},
+    }
+    assert all_facts(tables.reader()) == expected
+    assert reader.changes(0, seen)[0].days == {**expected, 2: {}}
+    assert shard.begin() == after
+    assert (after.fingerprint, after.partitions, after.version) == ("rules 2", 4, before.version + 2)
+    assert (after.offsets, after.outcomes) == (before.offsets, before.outcomes)
+    assert shard.read("users", ["u"]) == [b"1"]
+    write(shard, facts={1: {"new": 1}}, fingerprint="rules 2")
+    assert all_facts(tables.reader())[1] == {"new": 8, "sessions": 10}
+
+
+def test_a_rebuild_supersedes_batches_and_batches_a_rebuild(tables: Tables):
+    """A batch under way when a rebuild starts commits nothing; a rebuild somebody commits into replaces nothing."""
+    shard = tables.shard(0)
+    write(shard, facts={1: {"new": 1}})
+    meta = shard.begin()
+    started = tables.start_rebuild(0)
+    with pytest.raises(Superseded):
+        shard.commit(commit(meta, facts={1: {"new": 1}}))
+    write(shard, facts={1: {"new": 1}})
+    with pytest.raises(Superseded):
+        tables.replace_facts(0, started, "rules 2", Facts({9: {"new": 9}}))
+    assert all_facts(tables.reader()) == {1: {"new": 2}}
+    tables.replace_facts(0, tables.start_rebuild(0), "rules 2", Facts({9: {"new": 9}}))
+    assert all_facts(tables.reader()) == {9: {"new": 9}}
+
+
+def test_a_rebuild_can_be_started_again(tables: Tables):
+    """A rebuild given up half-way leaves a fingerprint that no worker has, and only the last one started counts."""
+    write(tables.shard(0), facts={1: {"new": 1}})
+    first = tables.start_rebuild(0)
+    second = tables.start_rebuild(0)
+    assert first.fingerprint != second.fingerprint
+    with pytest.raises(Superseded):
+        tables.replace_facts(0, first, "rules 2", Facts({1: {"new": 2}}))
+    assert tables.shard(0).begin() == second
+    tables.replace_facts(0, second, "rules 2", Facts({}))
+    assert all_facts(tables.reader()) == {}
+    assert tables.shard(0).begin().fingerprint == "rules 2"
+
+
+def test_a_long_history_is_rebuilt_and_read_whole(tables: Tables):
+    """Nothing is lost where days come in several chunks."""
+    facts = {day: {"new": day, "users_new": 1} for day in range(1, 1_000)}
+    write(tables.shard(0), facts={day: {"sessions": 1, "new": 5} for day in range(500, 1_500)})
+    tables.replace_facts(0, tables.start_rebuild(0), "rules 2", Facts({d: dict(f) for d, f in facts.items()}))
+    for day in range(500, 1_500):
+        facts.setdefault(day, {})["sessions"] = 1
+    assert all_facts(tables.reader()) == facts
+
+
+def test_a_rebuild_may_be_interrupted_anywhere(fresh: RedisServer, monkeypatch: pytest.MonkeyPatch):
+    """Cut off after any of its commands, a rebuild has replaced nothing, is seen by no reader, and can run again."""
+    tables = open_tables(fresh.url)
+    days = range(1, 151)
+    write(tables.shard(0), facts={day: {"new": 1, "sessions": 5} for day in days})
+    old, new = all_facts(tables.reader()), {day: {"new": 2, "sessions": 5} for day in days}
+    whole = Link.call
+    calls = interrupted = 0
+
+    def cut(self: Link, *commands, resume: bool = False):
+        nonlocal calls
+        calls += 1
+        if calls > interrupted:
+            raise KeyboardInterrupt
+        return whole(self, *commands, resume=resume)
+
+    while True:
+        started = tables.start_rebuild(0)
+        calls = 0
+        with monkeypatch.context() as patched:
+            patched.setattr(Link, "call", cut)
+            try:
+                tables.replace_facts(0, started, "rules 2", Facts({day: {"new": 2} for day in days}))
+                break
+            except KeyboardInterrupt:
+                pass
+        assert all_facts(tables.reader()) == old
+        assert tables.shard(0).begin().fingerprint == started.fingerprint
+        interrupted += 1
+    assert interrupted > 8
+    assert all_facts(tables.reader()) == new
+    with fresh.client() as client:
+        assert not [name for name in client.scan_iter() if b"staged" in name]
+
+
+def test_staged_facts_that_vanish_stop_a_rebuild(fresh: RedisServer, monkeypatch: pytest.MonkeyPatch):
+    """A staged day evicted just before the transaction supersedes the rebuild instead of breaking it."""
+    tables = open_tables(fresh.url)
+    write(tables.shard(0), facts={1: {"new": 1}, 2: {"new": 1}})
+    started = tables.start_rebuild(0)
+    whole = Link.call
+    with fresh.client() as client, monkeypatch.context() as patched:
+
+        def evict(self: Link, *commands, resume: bool = False):
+            if commands[0] == ("MULTI",):
+                assert client.delete("growth:{0}:staged:1970-01-03") == 1
+            return whole(self, *commands, resume=resume)
+
+        patched.setattr(Link, "call", evict)
+        with pytest.raises(Superseded):
+            tables.replace_facts(0, started, "rules 2", Facts({1: {"new": 2}, 2: {"new": 2}}))
+    assert all_facts(tables.reader()) == {1: {"new": 1}, 2: {"new": 1}}
+    tables.replace_facts(0, tables.start_rebuild(0), "rules 2", Facts({1: {"new": 2}, 2: {"new": 2}}))
+    assert all_facts(tables.reader()) == {1: {"new": 2}, 2: {"new": 2}}
