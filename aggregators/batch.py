@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from aggregators import customers, expenses, surveys, users
+from aggregators.customers import Rewritten
 from aggregators.customers.ledger import BillingEvent
 from aggregators.events import Event, Expense, Sessions, Survey
-from aggregators.facts import Facts, parts
+from aggregators.facts import Facts
 from aggregators.rules import Rules
 from aggregators.tables import Space
 
@@ -27,11 +28,16 @@ class Folded(msgspec.Struct, frozen=True):
 
 
 def touched(sessions: Sessions, events: Sequence[Event]) -> dict[Space, list[str]]:
-    """Name the fields of all ledgers that a batch's events belong to."""
-    return {
-        "users": users.fields(sessions) if len(sessions) else [],
-        "customers": list({_module(event).field(event): None for event in events}),
-    }
+    """Name the fields of all ledgers that a batch's events read or change."""
+    fields: dict[str, None] = {}
+    for event in events:
+        if isinstance(event, Expense):
+            fields[expenses.field(event)] = None
+        else:
+            # An answer is booked in its customer's segment, and a segment moves answers: the two go together.
+            fields[customers.PREFIX + event.customer_id] = None
+            fields[surveys.PREFIX + event.customer_id] = None
+    return {"users": users.fields(sessions) if len(sessions) else [], "customers": list(fields)}
 
 
 def fold_batch(
@@ -50,9 +56,6 @@ def fold_batch(
     """
     facts = Facts()
     outcomes: Counter[str] = Counter()
-    changed: dict[Space, dict[str, bytes]] = {"users": {}, "customers": {}}
-    if len(sessions):
-        changed["users"] = users.apply(rules, sessions, ledgers["users"], facts, outcomes)
     stored = ledgers["customers"]
     billing: list[BillingEvent] = []
     answers: list[Survey] = []
@@ -64,25 +67,16 @@ def fold_batch(
             spent.append(event)
         else:
             billing.append(event)
+    changed: dict[Space, dict[str, bytes]] = {"users": {}, "customers": {}}
+    if len(sessions):
+        changed["users"] = users.apply(rules, sessions, ledgers["users"], facts, outcomes)
+    billed, histories = customers.apply(rules, billing, stored, facts, outcomes)
+    for customer_id in {answer.customer_id for answer in answers} - histories.keys():
+        history = customers.history(rules, stored.get(customers.PREFIX + customer_id))
+        histories[customer_id] = Rewritten(history, history)
     changed["customers"] = {
-        **customers.apply(rules, billing, stored, facts, outcomes),
-        **surveys.apply(rules, answers, stored, facts, outcomes),
+        **billed,
+        **surveys.apply(rules, answers, stored, histories, facts, outcomes),
         **expenses.apply(rules, spent, stored, facts, outcomes),
     }
     return Folded(changed, facts, outcomes)
-
-
-def fold_ledger(rules: Rules, space: Space, field: str, packed: bytes) -> Facts:
-    """Give all facts that derive from one stored ledger, whichever kind it is of."""
-    if space == "users":
-        return users.fold(rules, field, packed)
-    for module in (customers, surveys, expenses):
-        if field.startswith(module.PREFIX):
-            return module.fold(rules, packed)
-    raise ValueError(f"No ledger is stored under a field such as {parts(field)}: the tables hold something foreign.")
-
-
-def _module(event: Event):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    if isinstance(event, Survey):
-        return surveys
-    return expenses if isinstance(event, Expense) else customers

@@ -98,6 +98,8 @@ MEASURES: dict[str, Measure] = {
     # One a respondent and day, the day's last; void_nps is what a later answer in the same window supersedes.
     "nps": Measure("surveys", "flow", ("outcome",)),
     "void_nps": Measure("surveys", "level", ("window", "outcome")),
+    "segment_nps": Measure("surveys", "flow", ("dimension", "segment", "outcome")),
+    "void_segment_nps": Measure("surveys", "level", ("window", "dimension", "segment", "outcome")),
     "csat": Measure("surveys", "flow", ("outcome",)),
     "ces": Measure("surveys", "flow", ("outcome",)),
     "fcr": Measure("surveys", "flow", ("outcome",)),

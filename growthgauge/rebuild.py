@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aggregators.batch import fold_ledger
-from aggregators.facts import Facts
+from aggregators.refold import refold
 from aggregators.rules import Rules
-from aggregators.tables import SPACES, Superseded, Tables
+from aggregators.tables import Superseded, Tables
 from growthgauge.errors import GrowthgaugeError
 
 
@@ -35,15 +34,15 @@ def rebuild(tables: Tables, rules: Rules, partitions: int, progress: Callable[[i
                 f"The tables were written with {meta.partitions} partitions and PARTITIONS is {partitions}: "
                 f"set it to {meta.partitions}; another number needs a replay from Kafka into an empty Redis."
             )
-        facts = Facts()
+
+        def folded(ledgers: int, number: int = number) -> None:
+            nonlocal count
+            count += ledgers
+            progress(number, count)
+
         shard = tables.shard(number)
         try:
-            for space in SPACES:
-                for field, ledger in shard.ledgers(space):
-                    facts.merge(fold_ledger(rules, space, field, ledger))
-                    count += 1
-                    if count % 100 == 0:
-                        progress(number, count)
+            facts = refold(rules, shard, folded)
         finally:
             shard.close()
         try:

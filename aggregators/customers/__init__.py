@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from aggregators.customers import levels, voids
 from aggregators.customers.counts import count
@@ -18,10 +19,15 @@ SPACE: Space = "customers"
 PREFIX = "b"
 """First letter of a billing ledger's field, which is followed by the `customer_id`."""
 
+History = list[Change]
+"""The days on which a customer's end-of-day state changes, those to come included."""
 
-def field(event: BillingEvent) -> str:
-    """Name the field of the ledger that an event belongs to."""
-    return PREFIX + event.customer_id
+
+class Rewritten(NamedTuple):
+    """A history as it was and as it is."""
+
+    before: History
+    after: History
 
 
 def apply(
@@ -30,7 +36,7 @@ def apply(
     ledgers: Mapping[str, bytes],
     facts: Facts,
     outcomes: Counter[str],
-) -> dict[str, bytes]:
+) -> tuple[dict[str, bytes], dict[str, Rewritten]]:
     """Merge events into their ledgers, and add what that changes to the facts.
 
     Args:
@@ -41,17 +47,32 @@ def apply(
         outcomes: the counts by `type/outcome` that every event adds one to.
 
     Returns:
-        The ledgers that changed.
+        The ledgers that changed, by field, and the histories that changed, by customer.
     """
-    by_field: dict[str, list[BillingEvent]] = {}
+    by_customer: dict[str, list[BillingEvent]] = {}
     for event in events:
-        by_field.setdefault(field(event), []).append(event)
-    changed = {}
-    for name, its_events in by_field.items():
-        ledger = unpack(ledgers.get(name))
-        if _merge(rules, ledger, its_events, facts, outcomes):
-            changed[name] = pack(ledger)
-    return changed
+        by_customer.setdefault(event.customer_id, []).append(event)
+    changed: dict[str, bytes] = {}
+    rewritten: dict[str, Rewritten] = {}
+    for customer_id, its_events in by_customer.items():
+        field = PREFIX + customer_id
+        ledger = unpack(ledgers.get(field))
+        histories = _merge(rules, ledger, its_events, facts, outcomes)
+        if histories is not None:
+            changed[field] = pack(ledger)
+            if histories.before != histories.after:
+                rewritten[customer_id] = histories
+    return changed, rewritten
+
+
+def history(rules: Rules, packed: bytes | None) -> History:
+    """Give the history that a ledger tells."""
+    ledger = unpack(packed)
+    if ledger.tip is not None and ledger.tip_rules == rules.tag:
+        return Sweep(rules, ledger.tip, ledger.changes).finish()
+    sweep = Sweep(rules)
+    sweep.run(ledger.items, ledger.terms)
+    return sweep.finish()
 
 
 def fold(rules: Rules, packed: bytes) -> Facts:
@@ -70,11 +91,13 @@ def fold(rules: Rules, packed: bytes) -> Facts:
     return facts
 
 
-def _merge(rules: Rules, ledger: Ledger, events: Sequence[BillingEvent], facts: Facts, outcomes: Counter[str]) -> bool:
-    """Merge events of one customer; True if the ledger changed."""
+def _merge(
+    rules: Rules, ledger: Ledger, events: Sequence[BillingEvent], facts: Facts, outcomes: Counter[str]
+) -> Rewritten | None:
+    """Merge events of one customer, and give its histories before and after; None if the ledger did not change."""
     removed, added = _deduplicate(ledger, events, outcomes)
     if not added:
-        return False
+        return None
     terms = ledger.terms
     for item in removed:
         count(rules, item, terms[item.terms], facts, -1)
@@ -96,12 +119,12 @@ def _merge(rules: Rules, ledger: Ledger, events: Sequence[BillingEvent], facts: 
     new = sweep.fork()
     new.run(ledger.items[place:], terms)
     ledger.tip, ledger.changes, ledger.tip_rules = new.state.copy(), new.changes.copy(), rules.tag
-    before, after = old.finish(), new.finish()
+    histories = Rewritten(old.finish(), new.finish())
     for way, sign in ((old, -1), (new, 1)):
         for day, fact_key in way.decided:
             facts.add(day, fact_key, sign)
-    _differ(rules, before, after, facts)
-    return True
+    _differ(rules, histories, facts)
+    return histories
 
 
 def _deduplicate(
@@ -126,17 +149,17 @@ def _deduplicate(
     return removed, added
 
 
-def _differ(rules: Rules, before: Sequence[Change], after: Sequence[Change], facts: Facts) -> None:
-    """Add the facts of one history of changes, and take away those of the one that it replaces."""
+def _differ(rules: Rules, histories: Rewritten, facts: Facts) -> None:
+    """Add the facts of a history, and take away those of the one that it replaces."""
     start = 0
-    for old, new in zip(before, after, strict=False):
+    for old, new in zip(*histories, strict=False):
         if old != new:
             break
         start += 1
-    days = [changes[start].day for changes in (before, after) if start < len(changes)]
+    days = [changes[start].day for changes in histories if start < len(changes)]
     if not days:
         return
-    first = voids.reach(before[:start], min(days))
-    for changes, sign in ((before, -1), (after, 1)):
+    first = voids.reach(histories.before[:start], min(days))
+    for changes, sign in zip(histories, (-1, 1), strict=True):
         levels.emit(rules, changes, start, facts, sign)
         voids.emit(rules, changes, first, facts, sign)

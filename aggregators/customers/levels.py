@@ -8,13 +8,13 @@ from functools import lru_cache
 import msgspec
 
 from aggregators.calendar import civil
-from aggregators.customers.timeline import Change, Mrr
+from aggregators.customers.timeline import NO_PAYMENT, Change, Mrr
 from aggregators.facts import Facts, key
 from aggregators.rules import Rules
 
 _key = lru_cache(maxsize=16_384)(key)
 
-NOTHING = Change(day=-(1 << 62), present=False, mrr=(), left_by="", lost_by="", plans=(), segment=())
+NOTHING = Change(day=-(1 << 62), present=False, mrr=(), left_by="", lost_by="", plans=(), segment=(), paying=NO_PAYMENT)
 """The state before a customer's first day."""
 
 

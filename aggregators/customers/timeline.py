@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 NEVER = 1 << 62
 """An instant after all others."""
 
+NO_PAYMENT = -1
 UNKNOWN = "unknown"
 """The segment of a customer of whom nothing was said."""
 
@@ -72,6 +73,8 @@ class Change(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Reason of the last ending that took its last MRR."""
     plans: Plans
     segment: Segment
+    paying: int
+    """How recurring payments of any subscription go: `NO_PAYMENT`, 0 after one that failed, else 100."""
 
 
 class Trial(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -109,6 +112,7 @@ class State(msgspec.Struct, array_like=True):
     trials: list[Trial] = []
     paid: int = 0
     """Succeeded payments so far, two at the most."""
+    paying: int = NO_PAYMENT
 
     def copy(self) -> State:
         """Give a state that can go another way."""
@@ -129,6 +133,7 @@ class State(msgspec.Struct, array_like=True):
             self.owner,
             self.trials.copy(),
             self.paid,
+            self.paying,
         )
 
     def mrr(self) -> Mrr:
@@ -225,14 +230,15 @@ class Sweep:
     def _payment(self, item: Item, terms: PaymentTerms) -> None:
         state = self.state
         name, recurring = terms.subscription_id, terms.interval != "one_time"
-        if terms.status != "succeeded":
-            if terms.status == "failed" and recurring:
-                subscription = state.subscriptions.get(name)
-                if subscription is not None and not subscription.failed:
-                    state.subscriptions[name] = msgspec.structs.replace(subscription, failed=True)
-            return
         at, rules = item.at, self.rules
         self._move_to(at)
+        if recurring and (terms.status != "refunded" or state.paying == NO_PAYMENT):
+            state.paying = 0 if terms.status == "failed" else 100
+        if terms.status != "succeeded":
+            subscription = state.subscriptions.get(name)
+            if terms.status == "failed" and recurring and subscription is not None and not subscription.failed:
+                state.subscriptions[name] = msgspec.structs.replace(subscription, failed=True)
+            return
         state.plan = terms.plan or state.plan
         if state.paid < len(_PAYERS):
             self.decided.append((state.day, _PAYERS[state.paid]))
@@ -373,6 +379,7 @@ class Sweep:
                 state.lost_by,
                 state.plans(),
                 state.segment(self.rules.dimensions),
+                state.paying,
             )
             if not changes or _differs(changes[-1], now):
                 changes.append(now)
@@ -386,4 +393,5 @@ def _differs(before: Change, after: Change) -> bool:
         or before.mrr != after.mrr
         or before.plans != after.plans
         or before.segment != after.segment
+        or before.paying != after.paying
     )

@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from aggregators import surveys
 from aggregators.calendar import DAY_MS, Zone, period_number
+from aggregators.customers import History, Rewritten
 from aggregators.events import Survey
 from aggregators.facts import ROLLING_WINDOWS, Facts, key
 from aggregators.rules import Rules
 from aggregators.surveys import nps_outcome
 
-RULES = Rules(zone=Zone())
+RULES = Rules(zone=Zone(), dimensions=())
+HISTORY: History = []
+NOBODY = {"c": Rewritten(HISTORY, HISTORY)}
 NOON = DAY_MS // 2
 
 
@@ -30,7 +33,7 @@ def facts_of(events: Sequence[Survey]) -> Facts:
     """Fold answers that arrive in this order, one by one."""
     facts, ledgers = Facts(), {}
     for event in events:
-        ledgers.update(surveys.apply(RULES, [event], ledgers, facts, Counter()))
+        ledgers.update(surveys.apply(RULES, [event], ledgers, NOBODY, facts, Counter()))
     return facts
 
 
@@ -99,8 +102,8 @@ def test_any_order_the_same_facts_and_each_respondent_once(events: list[Survey],
     random.shuffle(events)  # type: ignore[attr-defined]
     again = facts_of([*events, *events[:3]])
     assert facts == again
-    ledgers = surveys.apply(RULES, events, {}, Facts(), Counter())
-    assert surveys.fold(RULES, ledgers["sc"]) == facts
+    ledgers = surveys.apply(RULES, events, {}, NOBODY, Facts(), Counter())
+    assert surveys.fold(RULES, ledgers["sc"], []) == facts
 
     standing: dict[str, Survey] = {}
     for event in events:
