@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from aggregators.metrics import cash, customers, engagement, expenses, info, revenue, voice
+from aggregators.metrics import (
+    cash,
+    cohorts,
+    contracts,
+    customers,
+    engagement,
+    expenses,
+    info,
+    plans,
+    revenue,
+    voice,
+)
 from aggregators.metrics.book import Book
 from aggregators.metrics.family import Family, Metric, Sample, defined_in
 from aggregators.metrics.periods import Period, periods
@@ -10,7 +21,9 @@ from aggregators.metrics.reading import MetricSettings, Reading
 
 __all__ = ["CATALOGUE", "Book", "Family", "Metric", "MetricSettings", "Period", "Sample", "periods", "samples"]
 
-CATALOGUE: tuple[Metric, ...] = defined_in(customers, revenue, cash, expenses, engagement, voice, info)
+CATALOGUE: tuple[Metric, ...] = defined_in(
+    customers, revenue, plans, contracts, cash, expenses, engagement, voice, cohorts, info
+)
 """Every metric, in the order it is shown in."""
 
 

@@ -87,6 +87,37 @@ class Book:
             return self._sums[rows, : len(self._columns)]
         return self._sums[np.ix_(rows, np.asarray(columns, np.intp))]
 
+    def each(self, days: npt.NDArray[np.int64], columns: Sequence[int]) -> Sums:
+        """Give the sum of each column up to the end of a day of its own.
+
+        Args:
+            days: any number of rows, with one day for each of the columns.
+            columns: the columns.
+
+        Returns:
+            Sums in the shape of `days`.
+        """
+        if days.size:
+            self._reach(int(days.max()))
+        if len(self._columns) > self._sums.shape[1]:
+            self._make_room([])
+        return self._sums[np.searchsorted(self._days, days, side="right"), np.asarray(columns, np.intp)]
+
+    def come(self, measure: str, day: int) -> dict[tuple[str, ...], int]:
+        """Give a level's sum up to the end of a day under each combination of labels that it ever was not 0 under.
+
+        What counts is the days up to the one asked for, so that a series that has come stays.
+        """
+        columns = self.columns(measure)
+        now = self.sums([day], list(columns.values()))[0].tolist()
+        found = dict(zip(columns, now, strict=True))
+        gone = [labels for labels, amount in found.items() if not amount]
+        height = int(np.searchsorted(self._days, day, side="right")) + 1
+        ever = (self._sums[:height, [columns[labels] for labels in gone]] != 0).any(axis=0)
+        for position in np.flatnonzero(~ever).tolist():
+            del found[gone[position]]
+        return found
+
     def total(self, measure: str, day: int, *labels: str) -> int:
         """Give the sum of a measure up to the end of a day, over all labels that begin with the given ones."""
         row = self.sums([day])[0]

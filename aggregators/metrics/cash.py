@@ -5,7 +5,7 @@ from __future__ import annotations
 from aggregators.metrics.conversion import added, amounts, converted_flows
 from aggregators.metrics.family import metric
 from aggregators.metrics.reading import Reading, Samples
-from aggregators.metrics.vector import ratio
+from aggregators.metrics.vector import one_ratio, ratio
 
 
 @metric("period", "status")
@@ -34,6 +34,12 @@ def growth_revenue(r: Reading) -> Samples:
 def growth_refunds(r: Reading) -> Samples:
     """Cash paid back in the period, at each day's rates."""
     return r.by_period(amounts(r, added(r, converted_flows(r, "refunds").values())))
+
+
+@metric(unit="ratio")
+def growth_repeat_purchase_ratio(r: Reading) -> Samples:
+    """Customers with two or more succeeded payments by the as-of day per customer with one or more."""
+    return one_ratio(r.now("repeat_payers"), r.now("payers"))
 
 
 @metric("currency")

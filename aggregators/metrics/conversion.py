@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from aggregators.facts import MEASURES
+from aggregators.metrics.book import Sums
+from aggregators.metrics.periods import Period
 from aggregators.metrics.reading import Reading
 from aggregators.metrics.vector import Vector
 
@@ -65,17 +68,20 @@ def _converted_flows(reading: Reading, measure: str) -> dict[tuple[str, ...], Ve
     total: dict[tuple[str, ...], Vector] = {}
     for currency, columns in by_currency.items():
         if reading.settings.rates.known(currency):
-            block = _at_daily_rates(reading, currency, list(columns.values()))
-            for labels, flows in zip(columns, block, strict=True):
+            block = at_daily_rates(
+                reading, currency, reading.periods, partial(reading.book.sums, columns=list(columns.values()))
+            )
+            for labels, row in zip(columns, block.T.tolist(), strict=True):
+                flows = Vector(row)
                 total[labels] = total[labels] + flows if labels in total else flows
     return total
 
 
 class _Stretches(NamedTuple):
-    """The days of all periods cut where a period begins or ends and where a currency's rate changes."""
+    """The days of some periods cut where a period begins or ends and where a currency's rate changes."""
 
     bounds: list[int]
-    """The days at whose end a stretch ends; the first of them is the day before all periods."""
+    """The days at whose end a stretch ends; the first of them is the day before all of the periods."""
     weights: list[int]
     """Each stretch's rate."""
     starts: list[int]
@@ -84,10 +90,10 @@ class _Stretches(NamedTuple):
     """By period, the position of the bound it ends with."""
 
 
-def _stretches(reading: Reading, currency: str) -> _Stretches:
+def _stretches(reading: Reading, currency: str, spans: Sequence[Period]) -> _Stretches:
     rates = reading.settings.rates
-    before, last = reading.days_before, reading.last_days
-    steps = rates.changes(currency, min(before) + 1, reading.as_of)
+    before, last = [period.before for period in spans], [period.last for period in spans]
+    steps = rates.changes(currency, min(before) + 1, max(last))
     bounds = sorted({*before, *last, *(day - 1 for day in steps)})
     position = {day: index for index, day in enumerate(bounds)}
     return _Stretches(
@@ -98,21 +104,33 @@ def _stretches(reading: Reading, currency: str) -> _Stretches:
     )
 
 
-def _at_daily_rates(reading: Reading, currency: str, columns: list[int]) -> list[Vector]:
-    """Give the converted flows of one currency's columns."""
-    bounds, weights, starts, ends = reading.once(("stretches", currency), lambda: _stretches(reading, currency))
-    sums = reading.book.sums(bounds, columns)
+def at_daily_rates(
+    reading: Reading, currency: str, spans: Sequence[Period], sums_up_to: Callable[[Sequence[int]], Sums]
+) -> Sums:
+    """Convert flows in one currency, each at the rate of its day.
+
+    Args:
+        reading: the reading.
+        currency: a currency with a rate.
+        spans: periods of the reading, at least one.
+        sums_up_to: gives what is to be converted as running sums up to the ends of days, a row a day.
+
+    Returns:
+        The flows over each of the periods, a row a period, as Python's integers.
+    """
+    known_as = "stretches", currency, tuple(period.name for period in spans)
+    bounds, weights, starts, ends = reading.once(known_as, lambda: _stretches(reading, currency, spans))
+    sums = sums_up_to(bounds)
 
     def weighed(flows: npt.NDArray[Any]) -> npt.NDArray[Any]:
         running = np.zeros(sums.shape, flows.dtype)
         np.cumsum(flows * np.array(weights, flows.dtype)[:, None], axis=0, out=running[1:])
-        return (running[ends] - running[starts]).T.astype(object)
+        return (running[ends] - running[starts]).astype(object)
 
     flows = np.diff(sums, axis=0)
     # 64-bit flows are weighed in two halves of few bits, whose weighted sums cannot overflow: 20 times as fast.
     bits = _BITS - max(weights).bit_length() - len(weights).bit_length()
     if flows.dtype != object and bits > 0 and int(np.abs(flows >> bits).max(initial=0)).bit_length() <= bits:
-        found = weighed(flows >> bits) * (1 << bits) + weighed(flows & ((1 << bits) - 1))
-    else:
-        found = weighed(flows.astype(object))
-    return [Vector(row) for row in found.tolist()]
+        found: Sums = weighed(flows >> bits) * (1 << bits) + weighed(flows & ((1 << bits) - 1))
+        return found
+    return weighed(flows.astype(object))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aggregators.metrics.family import metric
+from aggregators.metrics.grouping import names_within
 from aggregators.metrics.reading import Reading, Samples
 from aggregators.metrics.vector import Vector, ratio
 
@@ -48,9 +49,7 @@ def reason_names(r: Reading) -> dict[str, str]:
     Those beyond the limit, by customers churned until then (ties by name), are `other`.
     """
     counts = dict.fromkeys(r.values("mrr", "reason", "churn"), 0) | r.values("churned", "reason")
-    ranked = sorted(counts, key=lambda reason: (-counts[reason], reason))
-    limit = r.settings.segment_limit
-    return {reason: reason if rank < limit else "other" for rank, reason in enumerate(ranked)}
+    return names_within(r.settings.segment_limit, counts)
 
 
 @metric()

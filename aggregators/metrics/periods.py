@@ -66,10 +66,10 @@ def _calendar(day: int) -> Iterator[tuple[str, int, int, int]]:
     year, month, _ = civil(day)
     for kind, months in (("month", 1), ("quarter", 3), ("year", 12)):
         first = 12 * year + (month - 1) // months * months
-        yield kind, _first_of(first - months), _first_of(first), _first_of(first + months)
+        yield kind, first_of_month(first - months), first_of_month(first), first_of_month(first + months)
 
 
-def _first_of(month: int) -> int:
-    """Give the first day of a month that is counted from year 0."""
+def first_of_month(month: int) -> int:
+    """Give the first day of a month; months count from year 0's January."""
     year, month0 = divmod(month, 12)
     return from_civil(year, month0 + 1, 1)

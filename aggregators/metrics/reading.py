@@ -10,10 +10,12 @@ import msgspec
 
 from aggregators.calendar import Zone
 from aggregators.facts import MEASURES
-from aggregators.metrics.book import Book
+from aggregators.metrics.book import Book, Sums
+from aggregators.metrics.grouping import by_group
 from aggregators.metrics.periods import Period, periods
 from aggregators.metrics.vector import Vector
 from aggregators.rates import Rates
+from aggregators.rules import DIMENSIONS
 
 Number = int | float | Fraction
 Samples = Iterator[tuple[tuple[str, ...], Number]]
@@ -32,8 +34,14 @@ class MetricSettings(msgspec.Struct, frozen=True, kw_only=True):
     rates: Rates = Rates()
     gross_margin: Fraction = Fraction(1)
     """The share of revenue that is left after the cost of serving it, for lifetime value."""
+    dimensions: tuple[str, ...] = DIMENSIONS
+    """What customers are shown by; facts have no others than those of the folds' rules."""
+    segment_periods: tuple[str, ...] = ("month", "previous_month", "30d")
+    """The periods of metrics by segment."""
     segment_limit: int = 50
     """Values of an open label beyond so many are shown as `other`."""
+    cohort_months: int = 12
+    """Monthly cohorts shown, the current month's included."""
     targets: Mapping[str, float] = {}
     version: str = "unknown"
 
@@ -114,6 +122,26 @@ class Reading:
             if name is not None:
                 columns.setdefault(name, []).append(column)
         return {value: self._sum(which, found) for value, found in columns.items()}
+
+    def grouped(self, which: Where, measure: str, group_of: Callable[[tuple[str, ...]], int | None], size: int) -> Sums:
+        """Give a measure's levels or flows by groups of its labels.
+
+        Args:
+            which: levels or flows.
+            measure: the measure.
+            group_of: tells a combination of labels its group's number; None leaves it out.
+            size: how many groups there are.
+
+        Returns:
+            A row for each period, a column for each group.
+        """
+        columns, groups = [], []
+        for labels, column in self.book.columns(measure).items():
+            group = group_of(labels)
+            if group is not None:
+                columns.append(column)
+                groups.append(group)
+        return by_group(self._blocks[which][:, columns], groups, size)
 
     def values(self, measure: str, label: str, *labels: str) -> dict[str, int]:
         """Give the values of a label that a measure has come with by the as-of day, and its sum under each.
