@@ -12,6 +12,7 @@ from aggregators.metrics import (
     info,
     plans,
     revenue,
+    segments,
     voice,
 )
 from aggregators.metrics.book import Book
@@ -22,7 +23,7 @@ from aggregators.metrics.reading import MetricSettings, Reading
 __all__ = ["CATALOGUE", "Book", "Family", "Metric", "MetricSettings", "Period", "Sample", "periods", "samples"]
 
 CATALOGUE: tuple[Metric, ...] = defined_in(
-    customers, revenue, plans, contracts, cash, expenses, engagement, voice, cohorts, info
+    customers, revenue, plans, contracts, cash, expenses, engagement, voice, cohorts, segments, info
 )
 """Every metric, in the order it is shown in."""
 

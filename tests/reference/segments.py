@@ -1,4 +1,9 @@
-"""The main metrics by plan, country, channel and owner, and subscriptions by their own plan."""
+"""The main metrics by plan, country, channel and owner, and subscriptions by their own plan.
+
+Which values are beyond the limit is told by the customers of the as-of day alone: of the values without any, those that
+a customer present at the end of some day up to it has had take part, by name. A move between two values is a move also
+where both are beyond the limit: `other` then shows it as both `left` and `entered`.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -9,7 +14,7 @@ from typing import TYPE_CHECKING
 from .customers import names_within
 from .days import ONE_DAY, Period, day_of, periods
 from .sheet import Sheet
-from .timeline import NOTHING, State, Subscription
+from .timeline import State, Subscription
 from .voice import last_answers, outcome
 
 if TYPE_CHECKING:
@@ -38,7 +43,8 @@ def write(book: "Reference", as_of: date, sheet: Sheet) -> None:
     for dimension in book.settings.dimensions:
         count: Counter[str] = Counter()
         for line in book.timelines.values():
-            count.update({segment(state, dimension): 0 for state in (NOTHING, *line.states)})
+            ends = [line.at_end_of(day) for day in line.days if day <= as_of]
+            count.update({segment(state, dimension): 0 for state in ends if state.present})
         count.update(segment(state, dimension) for state in book.states(as_of).values() if state.present)
         namer = names_within(book.settings.segment_limit, count)
 
@@ -49,7 +55,7 @@ def write(book: "Reference", as_of: date, sheet: Sheet) -> None:
         for period in periods(as_of):
             if period.name in book.settings.segment_periods:
                 _customers(book, period, dimension, name_of, sheet)
-                _movements(book, period, dimension, name_of, sheet)
+                _movements(book, period, dimension, namer, sheet)
                 _nps(book, period, dimension, name_of, sheet)
 
 
@@ -100,7 +106,10 @@ def _customers(book: "Reference", period: Period, dimension: str, name_of: Namer
         sheet.ratio("growth_segment_customer_churn_ratio", lost[name], old[name], **labels)
 
 
-def _movements(book: "Reference", period: Period, dimension: str, name_of: Namer, sheet: Sheet) -> None:
+def _movements(book: "Reference", period: Period, dimension: str, namer: Callable[[str], str], sheet: Sheet) -> None:
+    def name_of(state: State) -> str:
+        return namer(segment(state, dimension))
+
     moved: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
     for flow in book.flows(period):
         if flow.measure == "movement":
@@ -111,7 +120,7 @@ def _movements(book: "Reference", period: Period, dimension: str, name_of: Namer
     for line in book.timelines.values():
         for day in sorted({day for day in line.days if day in period}):
             before, after = line.at_end_of(day - ONE_DAY), line.at_end_of(day)
-            if before.subscriber and after.subscriber and name_of(before) != name_of(after):
+            if before.subscriber and after.subscriber and segment(before, dimension) != segment(after, dimension):
                 worth = book.settings.convert(before.mrr, day)
                 moved[name_of(before), "left"] -= worth
                 moved[name_of(after), "entered"] += worth

@@ -16,7 +16,7 @@ from aggregators.events import Expense
 from aggregators.facts import Facts
 from aggregators.rules import Rules
 from aggregators.users import flows
-from tests.differential import compare
+from tests.differential import SHOWN, compare
 from tests.random_logs import SETTINGS, as_of_days, doubled, random_log
 
 LOGS = int(os.environ.get("GROWTHGAUGE_LOGS", "28"))
@@ -25,7 +25,7 @@ LOGS = int(os.environ.get("GROWTHGAUGE_LOGS", "28"))
 
 def run(seed: int) -> tuple[int, int, list[str]]:
     """Compare one seed's log, every event at least once, many twice or three times."""
-    settings = SETTINGS[seed % len(SETTINGS)]
+    settings = SETTINGS[seed % len(SETTINGS)] | SHOWN[seed % len(SHOWN)]
     log = doubled(random_log(seed, size=14, zone=str(settings["time_zone"])), seed)
     compared, told = compare(log, settings, as_of_days(seed), seed)
     return len(log), compared, told
