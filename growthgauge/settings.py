@@ -177,7 +177,9 @@ class Settings(BaseSettings):
     @field_validator("dimensions")
     @classmethod
     def _dimensions_known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return _known(value, DIMENSIONS)
+        _known(value, DIMENSIONS)
+        # In one order, so that the same dimensions in another are no other rules.
+        return tuple(dimension for dimension in DIMENSIONS if dimension in value)
 
     @field_validator("segment_periods")
     @classmethod

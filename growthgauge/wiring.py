@@ -33,6 +33,7 @@ def rules(settings: Settings) -> Rules:
         lapse_grace_days=settings.lapse_grace_days,
         purchase_lapse_days=settings.purchase_lapse_days,
         dedupe_days=settings.dedupe_days,
+        dimensions=settings.dimensions,
     )
 
 
@@ -65,6 +66,10 @@ def metric_settings(settings: Settings) -> MetricSettings:
         zone=Zone(settings.time_zone),
         rates=rates(settings),
         gross_margin=Fraction(settings.gross_margin),
+        dimensions=settings.dimensions,
+        segment_periods=settings.segment_periods,
+        segment_limit=settings.segment_limit,
+        cohort_months=settings.cohort_months,
         targets=settings.targets,
         version=__version__,
     )
