@@ -17,7 +17,7 @@ SEPARATOR = "\x1f"
 """Between a key's parts; inside a part it is written as `ESCAPE` and a 1, the escape itself as `ESCAPE` and a 0."""
 ESCAPE = "\x1e"
 
-Group = Literal["billing", "segments", "voids", "users", "sessions", "surveys", "expenses"]
+Group = Literal["billing", "segments", "voids", "users", "sessions", "surveys", "activity", "expenses"]
 
 
 class Measure(msgspec.Struct, frozen=True):
@@ -103,6 +103,9 @@ MEASURES: dict[str, Measure] = {
     "csat": Measure("surveys", "flow", ("outcome",)),
     "ces": Measure("surveys", "flow", ("outcome",)),
     "fcr": Measure("surveys", "flow", ("outcome",)),
+    # Of customers present: their health's band, and how many were last seen so many days ago or more.
+    "customer_health": Measure("activity", "level", ("band",)),
+    "customers_inactive": Measure("activity", "level", ("days",)),
     "expense": Measure("expenses", "flow", ("category", "currency")),
 }
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
+from fractions import Fraction
+from math import gcd, lcm
 
 import msgspec
 
 from aggregators.calendar import Zone
 
 DIMENSIONS = ("plan", "country", "channel", "owner")
+HEALTH_PARTS = ("recency", "frequency", "breadth", "adoption", "payment", "sentiment", "tenure")
 FOLD_VERSION = 2
 """One more whenever a fold gives other facts for the same ledger."""
 
@@ -22,6 +27,12 @@ class Rules(msgspec.Struct, frozen=True):
     dedupe_days: int = 100
     dimensions: tuple[str, ...] = DIMENSIONS
     """The dimensions that customers are told apart by."""
+    health_weights: tuple[int, ...] = (3, 2, 1, 1, 2, 2, 1)
+    """Of `HEALTH_PARTS`; only how they compare counts: `whole_weights` makes them of any numbers."""
+    health_users: int = 3
+    """Users active in 28 days who make a customer's breadth full."""
+    health_features: int = 5
+    """Features used in 28 days that make its adoption full."""
     tag: int = 0
     """The fingerprint's first 48 bits, for what is stored with a ledger; worked out, not given."""
 
@@ -39,5 +50,24 @@ class Rules(msgspec.Struct, frozen=True):
             self.purchase_lapse_days,
             self.dedupe_days,
             self.dimensions,
+            self.health_weights,
+            self.health_users,
+            self.health_features,
         )
         return hashlib.blake2b(msgspec.json.encode(settings), digest_size=12).hexdigest()
+
+
+def whole_weights(weights: Mapping[str, int | float | str | Decimal]) -> tuple[int, ...]:
+    """Give the smallest whole numbers that compare as the weights of `HEALTH_PARTS` do; a float is what it is shown as.
+
+    Raises:
+        KeyError: a part has no weight.
+        ValueError: a weight is no number, below 0, or too fine beside the others.
+    """
+    exact = [Fraction(str(weights[part])) for part in HEALTH_PARTS]
+    scale = lcm(*(weight.denominator for weight in exact))
+    whole = [int(weight * scale) for weight in exact]
+    common = gcd(*whole) or 1
+    if min(whole) < 0 or max(whole) // common >= 1 << 40:
+        raise ValueError("weights of the health score must be 0 or more, with few digits")
+    return tuple(weight // common for weight in whole)

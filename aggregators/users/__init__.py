@@ -2,5 +2,6 @@
 
 from aggregators.users.apply import SPACE, apply, fields
 from aggregators.users.fold import fold
+from aggregators.users.seen import Seen
 
-__all__ = ["SPACE", "apply", "fields", "fold"]
+__all__ = ["SPACE", "Seen", "apply", "fields", "fold"]

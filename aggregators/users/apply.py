@@ -18,6 +18,7 @@ from aggregators.rules import Rules
 from aggregators.tables import Space
 from aggregators.users.flows import insert
 from aggregators.users.ledgers import EMPTY, Column, Flags, Ledgers, run_starts
+from aggregators.users.seen import Seen, days_in, marks, owners_of
 
 SPACE: Space = "users"
 
@@ -27,8 +28,6 @@ MAX_DEDUPE_DAYS = 255
 _ID_MASK = ~0xFF
 _TABLES_END_MS = 16_725_225_600_000
 """2500-01-01: until then a column of instants becomes days at once."""
-_DAY_BITS = 23
-_DAY_BIAS = 1 << 22
 
 
 def fields(sessions: Sessions) -> list[str]:
@@ -42,6 +41,7 @@ def apply(
     ledgers: Mapping[str, bytes],
     facts: Facts,
     outcomes: Counter[str],
+    seen: Seen | None = None,
 ) -> dict[str, bytes]:
     """Put a batch of sessions into the ledgers, and give those that changed.
 
@@ -56,6 +56,7 @@ def apply(
         ledgers: by field, of the users that have one.
         facts: is added to.
         outcomes: is added to: `session/accepted`, `session/duplicate`, `session/late`.
+        seen: is filled with what the batch says of its customers.
 
     Raises:
         ValueError: a ledger of an unknown format, or more `dedupe_days` than an id can tell apart.
@@ -78,13 +79,15 @@ def apply(
             outcomes[f"session/{outcome}"] += number
     _count(sessions, days, accepted, facts)
 
-    marks = (users << _DAY_BITS) + days + _DAY_BIAS
-    marks = np.sort(marks[~duplicate] if duplicate.any() else marks)
-    marks = marks[run_starts(marks)]
-    new_users, new_days = marks >> _DAY_BITS, (marks & ((1 << _DAY_BITS) - 1)) - _DAY_BIAS
+    keys = marks(users, days)
+    keys = np.sort(keys[~duplicate] if duplicate.any() else keys)
+    keys = keys[run_starts(keys)]
+    new_users, new_days = owners_of(keys), days_in(keys)
     fresh = ~state.active(new_users, new_days)
     new_users, new_days = new_users[fresh], new_days[fresh]
-    insert(state, new_users, new_days, facts)
+    neighbours = insert(state, new_users, new_days, facts)
+    if seen is not None:
+        seen.take(sessions, days, ~duplicate, (new_users, new_days), neighbours)
 
     newest = state.newest.copy()
     np.maximum.at(newest, new_users, new_days)

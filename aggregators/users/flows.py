@@ -82,7 +82,7 @@ class Tally:
                 facts.add(day, _KEYS[measure], amount)
 
 
-def insert(ledgers: Ledgers, users: Column, days: Column, facts: Facts) -> None:
+def insert(ledgers: Ledgers, users: Column, days: Column, facts: Facts) -> tuple[Column, Column]:
     """Add to the facts what new active days change.
 
     The days are put in one after the other, so that each meets neighbours whose days already count.
@@ -92,9 +92,12 @@ def insert(ledgers: Ledgers, users: Column, days: Column, facts: Facts) -> None:
         users: ascending.
         days: ascending for each user, none active before.
         facts: is added to.
+
+    Returns:
+        The active day before each and the one after it; far away where there is none.
     """
     if not len(days):
-        return
+        return days, days
     tally = Tally()
     last, last_but_one = _before(ledgers, users, days)
     # Days come in order as a rule, and then nothing follows them.
@@ -118,6 +121,7 @@ def insert(ledgers: Ledgers, users: Column, days: Column, facts: Facts) -> None:
     tally.minus(_NOTHING - joins * (_NOTHING - _DORMANT), days)
     _retain(tally, ledgers, users, days)
     tally.into(facts)
+    return last, following
 
 
 def _before(ledgers: Ledgers, users: Column, days: Column) -> tuple[Column, Column]:
