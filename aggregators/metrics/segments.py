@@ -35,13 +35,14 @@ class Segments(NamedTuple):
 
 
 def segments(r: Reading) -> Segments:
-    """Give the segments that any customer has been in at the end of a day up to the as-of day."""
+    """Give the segments that anyone was present in at the end of a day up to the as-of day, or answered to nps in."""
     return r.once("segments", lambda: _segments(r))
 
 
 def _segments(r: Reading) -> Segments:
     counts: dict[str, dict[str, int]] = {dimension: {} for dimension in r.settings.dimensions}
-    for (dimension, segment), customers in r.book.come("segment_customers", r.as_of).items():
+    answered = {labels[:2]: 0 for labels in r.book.come("segment_nps", r.as_of)}
+    for (dimension, segment), customers in (answered | r.book.come("segment_customers", r.as_of)).items():
         if dimension in counts:
             counts[dimension][segment] = customers
     shown = Segments([], {})
@@ -84,27 +85,39 @@ def _at_start(r: Reading) -> list[list[int]]:
 
 def _lost(r: Reading) -> list[list[int]]:
     """Give the customers present at each period's start and absent at its end, by their segment at the start."""
-    return r.once("segment_lost", lambda: _flows_less_voids(r))
+    return r.once("segment_lost", lambda: _less_voids(r, "segment_churned").tolist())
 
 
-def _flows_less_voids(r: Reading) -> list[list[int]]:
+def _less_voids(r: Reading, measure: str, *rest: str) -> Sums:
+    """Give what a comparison of each period's two ends says: flows less voids (SPEC, section 3.1).
+
+    Args:
+        r: the reading.
+        measure: a flow by dimension, segment and what `rest` are the values of.
+        rest: the labels after these.
+
+    Returns:
+        A row for each period of segments, a column for each of them.
+    """
     (size, places), spans = (segments(r).size, segments(r).places), _spans(r)
-    churned = r.grouped("flow", "segment_churned", places.get, size)
     windows = {window: rank for rank, window in enumerate(sorted({period.window for _, period in spans}))}
 
     def group_of(labels: tuple[str, ...]) -> int | None:
-        window = windows.get(labels[0])
-        place = None if window is None else places.get(labels[1:])
+        return places.get(labels[:2]) if labels[2:] == rest else None
+
+    def group_in_window(labels: tuple[str, ...]) -> int | None:
+        window, place = windows.get(labels[0]), group_of(labels[1:])
         return None if window is None or place is None else window * size + place
 
+    flows = r.grouped("flow", measure, group_of, size)
     voids = {
-        rolling: r.grouped("end" if rolling else "flow", "void_segment_churned", group_of, len(windows) * size)
+        rolling: r.grouped("end" if rolling else "flow", f"void_{measure}", group_in_window, len(windows) * size)
         for rolling in {period.rolling for _, period in spans}
     }
-    found = []
-    for position, period in spans:
+    found = np.zeros((len(spans), size), np.object_)
+    for row, (position, period) in zip(found, spans, strict=True):
         first = windows[period.window] * size
-        found.append((churned[position] - voids[period.rolling][position, first : first + size]).tolist())
+        row[:] = flows[position] - voids[period.rolling][position, first : first + size]
     return found
 
 
@@ -199,6 +212,15 @@ def growth_segment_customers_lost(r: Reading) -> Samples:
 def growth_segment_customer_churn_ratio(r: Reading) -> Samples:
     """Customers lost in the period per customer at its start, by their segment then."""
     return _by_period(r, map(ratio, _lost(r), _at_start(r)))
+
+
+@metric("period", "dimension", "segment", unit="score")
+def growth_segment_nps(r: Reading) -> Samples:
+    """Net promoter score of the period by segment at the end of the answer's day, each respondent's last answer."""
+    outcomes = ("promoter", "passive", "detractor")
+    promoters, passives, detractors = (_less_voids(r, "segment_nps", outcome) for outcome in outcomes)
+    balance, respondents = 100 * (promoters - detractors), promoters + passives + detractors
+    return _by_period(r, map(ratio, balance.tolist(), respondents.tolist()))
 
 
 @metric("period", "dimension", "segment", "movement", unit="money")

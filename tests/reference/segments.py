@@ -1,8 +1,9 @@
 """The main metrics by plan, country, channel and owner, and subscriptions by their own plan.
 
-Which values are beyond the limit is told by the customers of the as-of day alone: of the values without any, those that
-a customer present at the end of some day up to it has had take part, by name. A move between two values is a move also
-where both are beyond the limit: `other` then shows it as both `left` and `entered`.
+Which values are beyond the limit is told by the customers of the as-of day; of the values without any, those take part,
+by name, that a customer present at the end of some day up to it has had, or one who answered to nps at the end of the
+answer's day. A move between two values is a move also where both are beyond the limit: `other` then shows it as both
+`left` and `entered`.
 """
 
 from collections import Counter, defaultdict
@@ -45,6 +46,9 @@ def write(book: "Reference", as_of: date, sheet: Sheet) -> None:
         for line in book.timelines.values():
             ends = [line.at_end_of(day) for day in line.days if day <= as_of]
             count.update({segment(state, dimension): 0 for state in ends if state.present})
+        for day, event in book.dated["survey"]:
+            if event["kind"] == "nps" and day <= as_of:
+                count[segment(book.timelines[event["customer_id"]].at_end_of(day), dimension)] += 0
         count.update(segment(state, dimension) for state in book.states(as_of).values() if state.present)
         namer = names_within(book.settings.segment_limit, count)
 

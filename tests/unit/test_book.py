@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -124,3 +125,25 @@ def test_any_updates_and_questions_agree_with_a_plain_sum(steps: list) -> None:
         assert book.flow(first, second[0], second[-1]) == sums[second[-1]] - sum(
             of_day.get(first, 0) for (_, day), of_day in facts.items() if day < second[0]
         )
+
+
+def test_what_has_come_is_told_by_the_days_up_to_one() -> None:
+    """A level that is 0 again has come; one that nets out within its day, or comes later, has not."""
+    book = Book()
+    book.update(0, {10: {key("plan_subscriptions", "a"): 2, key("plan_subscriptions", "b"): 1}})
+    book.update(1, {10: {key("plan_subscriptions", "b"): -1}, 12: {key("plan_subscriptions", "a"): -2}})
+    book.update(1, {12: {key("plan_subscriptions", "a"): -2}, 14: {key("plan_subscriptions", "c"): 1}})
+    assert book.come("plan_subscriptions", 9) == {}
+    assert book.come("plan_subscriptions", 10) == {("a",): 2}
+    assert book.come("plan_subscriptions", 13) == {("a",): 0}
+    assert book.come("plan_subscriptions", 14) == {("a",): 0, ("c",): 1}
+    assert book.come("plan_mrr", 14) == {}
+
+
+def test_each_column_on_a_day_of_its_own() -> None:
+    """Sums of several columns, each up to the end of another day."""
+    book = Book()
+    book.update(0, {10: {"new": 5, "signups": 1}, 12: {"new": 1, "signups": 3}})
+    columns = [book.columns(name)[()] for name in ("new", "signups")]
+    assert book.each(np.array([[10, 12], [9, 11], [12, 10]]), columns).tolist() == [[5, 4], [0, 1], [6, 1]]
+    assert book.each(np.empty((2, 0), np.int64), []).shape == (2, 0)
