@@ -67,7 +67,7 @@ def growth_cohort_mrr(r: Reading) -> Samples:
             yield labels, amount(r, value)
 
 
-@metric("period", "milestone")
+@metric("period", "milestone", unit="days")
 def growth_time_to_value_days_mean(r: Reading) -> Samples:
     """Mean days from a customer's first day present to a milestone (session, payment) that it reached in the period."""
     for milestone in ("session", "payment"):

@@ -10,7 +10,7 @@ import msgspec
 
 from aggregators.metrics.reading import Number, Reading, Samples
 
-Unit = Literal["count", "ratio", "seconds", "timestamp", "money", "score", "target", "info"]
+Unit = Literal["count", "ratio", "seconds", "days", "timestamp", "money", "score", "target", "info"]
 """What a value is; money is in major units of the reporting currency, unless the metric has a label `currency`."""
 
 

@@ -14,6 +14,10 @@ from aggregators.calendar import DAY_MS
 from aggregators.customers import timeline, voids
 from aggregators.events import Expense
 from aggregators.facts import Facts
+from aggregators.metrics import contracts, segments
+from aggregators.metrics.grouping import names_within
+from aggregators.metrics.reading import Reading
+from aggregators.metrics.vector import Vector
 from aggregators.rules import Rules
 from aggregators.users import flows
 from tests.differential import SHOWN, compare
@@ -65,12 +69,23 @@ def never_taken_back(rules: Rules, event: Expense, facts: Facts, sign: int) -> N
     EXPENSE(rules, msgspec.structs.replace(event, withdrawn=False), facts, sign)
 
 
+def known_at_once(r: Reading, measure: str, outcomes: tuple[str, ...]) -> Vector:
+    """Take what was decided in a period for what fell due in it."""
+    return r.where("flow", measure, outcome=outcomes) if outcomes else r.flow(measure)
+
+
 BROKEN: dict[str, tuple[Any, str, Any]] = {
     "customers: a subscription lapses a day late": (timeline.Sweep, "_after_grace", a_day_later),
     "customers: two days are never compared": (voids, "emit", lambda *_: None),
     "users: the window of repeat users is a day longer": (flows, "REPEAT_WINDOW", 31),
     "surveys: an earlier answer counts beside the last": (surveys, "ROLLING_WINDOWS", {}),
     "expenses: a withdrawn one counts": (expenses, "_count", never_taken_back),
+    "contracts: a decision counts on its own day": (contracts, "_decided", known_at_once),
+    "segments: the limit is one more": (
+        segments,
+        "names_within",
+        lambda limit, counts: names_within(limit + 1, counts),
+    ),
 }
 
 

@@ -195,6 +195,10 @@ def test_settings_become_plain_values(tmp_path):
             "allowed_skew_hours": "0.5",
             "gross_margin": "0.7",
             "rates_file": "rates.json",
+            "dimensions": "owner,plan",
+            "segment_periods": "week",
+            "segment_limit": "7",
+            "cohort_months": "3",
         }
     )
     worker = wiring.worker_config(settings)
@@ -203,6 +207,9 @@ def test_settings_become_plain_values(tmp_path):
     assert worker.rules.zone.name == "Asia/Tokyo"
     metrics = wiring.metric_settings(settings)
     assert metrics.gross_margin == Fraction(Decimal("0.7"))
+    assert (metrics.segment_periods, metrics.segment_limit, metrics.cohort_months) == (("week",), 7, 3)
+    # In one order, so that another order asks for no rebuild.
+    assert worker.rules.dimensions == metrics.dimensions == ("plan", "owner")
     assert Fraction(metrics.rates.at("EUR", 30_000), metrics.rates.scale) == Fraction(11, 10)
 
 
