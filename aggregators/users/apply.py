@@ -119,7 +119,7 @@ def _days(zone: Zone, instants: Column) -> Column:
         return np.fromiter(map(zone.day, instants.tolist()), np.int64, len(instants))
     low, high = np.searchsorted(changes, (earliest, latest), side="right").tolist()
     if low == high:
-        return (instants + offsets[low]) // DAY_MS
+        return (instants + int(offsets[low])) // DAY_MS
     return (instants + offsets[np.searchsorted(changes, instants, side="right")]) // DAY_MS
 
 

@@ -23,10 +23,11 @@ VERSION = 1
 NUMBER = np.dtype("<i8")
 SPAN_DAYS = 46
 """Days in a word: with 17 bits of span number above them a word stays positive, which spares unsigned arithmetic."""
-_SPANS = 1 << 17
-_SPANS_MASK = _SPANS - 1
-_SPANS_BEFORE_EPOCH = 1 << 14
-_DAYS_MASK = (1 << SPAN_DAYS) - 1
+SPAN_BITS = 17
+SPANS = 1 << SPAN_BITS
+SPANS_MASK = SPANS - 1
+SPANS_BEFORE_EPOCH = 1 << 14
+DAYS_MASK = (1 << SPAN_DAYS) - 1
 _COUNT_BITS = 48
 EMPTY = (VERSION << _COUNT_BITS).to_bytes(8, "little")
 """The ledger of a user not seen before."""
@@ -63,21 +64,21 @@ class Ledgers:
         words = self.data[self._positions]
         owners = np.repeat(np.arange(users), self.counts)
         # Three words of nobody at the end, which indices -1 and -2 meet too, spare every look-up its bounds check.
-        self._bits: Column = np.concatenate((words & _DAYS_MASK, np.zeros(3, np.int64)))
+        self._bits: Column = np.concatenate((words & DAYS_MASK, np.zeros(3, np.int64)))
         self._owners: Column = np.concatenate((owners, np.full(3, users)))
-        self._keys: Column = np.concatenate((owners * _SPANS + (words >> SPAN_DAYS), np.full(3, users * _SPANS)))
+        self._keys: Column = np.concatenate((owners * SPANS + (words >> SPAN_DAYS), np.full(3, users * SPANS)))
         seen = self.counts > 0
         low, high = words_before, words_before + self.counts - 1
-        self.first: Column = np.where(seen, self._day(low, _lowest(self._bits[low])), FAR)
-        self.newest: Column = np.where(seen, self._day(high, _highest(self._bits[high])), -FAR)
+        self.first: Column = np.where(seen, self._day(low, lowest(self._bits[low])), FAR)
+        self.newest: Column = np.where(seen, self._day(high, highest(self._bits[high])), -FAR)
 
     def _day(self, word: Column, bit: Column) -> Column:
-        return ((self._keys[word] & _SPANS_MASK) - _SPANS_BEFORE_EPOCH) * SPAN_DAYS + bit
+        return ((self._keys[word] & SPANS_MASK) - SPANS_BEFORE_EPOCH) * SPAN_DAYS + bit
 
     def _find(self, users: Column, days: Column) -> tuple[Column, Column, Column]:
         """Give the index of each day's word, or of where it belongs, the word's bits or 0, and the day's bit number."""
         spans = days // SPAN_DAYS
-        keys = users * _SPANS + spans + _SPANS_BEFORE_EPOCH
+        keys = users * SPANS + spans + SPANS_BEFORE_EPOCH
         at = np.searchsorted(self._keys, keys)
         return at, self._bits[at] * (self._keys[at] == keys), days - spans * SPAN_DAYS
 
@@ -95,7 +96,7 @@ class Ledgers:
             used_up = bits == 0
             at = at - used_up
             bits = bits | self._bits[at] * (used_up & (self._owners[at] == users))
-            top = _highest(bits)
+            top = highest(bits)
             found.append(np.where(bits == 0, -FAR, self._day(at, top)))
             bits = bits & ~(1 << top)
         return found[0], found[1]
@@ -111,7 +112,7 @@ class Ledgers:
             used_up = bits == 0
             at = at + used_up
             bits = bits | self._bits[at] * (used_up & (self._owners[at] == users))
-            found.append(np.where(bits == 0, FAR, self._day(at, _lowest(bits))))
+            found.append(np.where(bits == 0, FAR, self._day(at, lowest(bits))))
             bits = bits & (bits - 1)
         return found[0], found[1]
 
@@ -125,7 +126,7 @@ class Ledgers:
         if not len(users):
             return users, users, users
         spans = days // SPAN_DAYS
-        keys = users * _SPANS + spans + _SPANS_BEFORE_EPOCH
+        keys = users * SPANS + spans + SPANS_BEFORE_EPOCH
         runs = run_starts(keys)
         bits = np.bitwise_or.reduceat(1 << days - spans * SPAN_DAYS, runs)
         keys = keys[runs]
@@ -137,7 +138,7 @@ class Ledgers:
         greater = self._owners[at] == owners
         places = self.starts[owners] + 1 + self.counts[owners]
         places[greater] = self._positions[at[greater]]
-        return owners, places, ((keys[~exists] & _SPANS_MASK) << SPAN_DAYS) | bits[~exists]
+        return owners, places, ((keys[~exists] & SPANS_MASK) << SPAN_DAYS) | bits[~exists]
 
     def rewrite(
         self,
@@ -195,8 +196,8 @@ def days_of(ledger: bytes) -> list[int]:
     numbers = np.frombuffer(ledger, NUMBER).tolist()
     days = []
     for word in numbers[1 : 1 + (numbers[0] & ((1 << _COUNT_BITS) - 1))]:
-        start = ((word >> SPAN_DAYS) - _SPANS_BEFORE_EPOCH) * SPAN_DAYS
-        bits = word & _DAYS_MASK
+        start = ((word >> SPAN_DAYS) - SPANS_BEFORE_EPOCH) * SPAN_DAYS
+        bits = word & DAYS_MASK
         while bits:
             low = bits & -bits
             days.append(start + low.bit_length() - 1)
@@ -204,14 +205,14 @@ def days_of(ledger: bytes) -> list[int]:
     return days
 
 
-def _highest(bits: Column) -> Column:
+def highest(bits: Column) -> Column:
     """Give the number of the highest bit set; 0 for none. Words are short enough for a float to hold them exactly."""
     return np.maximum(np.frexp(bits.astype(np.float64))[1].astype(np.int64) - 1, 0)
 
 
-def _lowest(bits: Column) -> Column:
+def lowest(bits: Column) -> Column:
     """Give the number of the lowest bit set; 0 for none."""
-    return _highest(bits & -bits)
+    return highest(bits & -bits)
 
 
 def run_starts(values: Column) -> Column:
