@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from aggregators import customers, expenses, surveys, users
+from aggregators import activity, customers, expenses, surveys, users
 from aggregators.customers import Rewritten
 from aggregators.customers.ledger import BillingEvent
 from aggregators.events import Event, Expense, Sessions, Survey
 from aggregators.facts import Facts
 from aggregators.rules import Rules
 from aggregators.tables import Space
+from aggregators.users import Seen
 
 
 class Folded(msgspec.Struct, frozen=True):
@@ -29,14 +30,15 @@ class Folded(msgspec.Struct, frozen=True):
 
 def touched(sessions: Sessions, events: Sequence[Event]) -> dict[Space, list[str]]:
     """Name the fields of all ledgers that a batch's events read or change."""
-    fields: dict[str, None] = {}
+    fields = dict.fromkeys(activity.fields(sessions)) if len(sessions) else {}
     for event in events:
         if isinstance(event, Expense):
             fields[expenses.field(event)] = None
         else:
-            # An answer is booked in its customer's segment, and a segment moves answers: the two go together.
+            # An answer is booked in its customer's segment, a segment moves answers, and health looks at both.
             fields[customers.PREFIX + event.customer_id] = None
             fields[surveys.PREFIX + event.customer_id] = None
+            fields[activity.field(event.customer_id)] = None
     return {"users": users.fields(sessions) if len(sessions) else [], "customers": list(fields)}
 
 
@@ -68,15 +70,20 @@ def fold_batch(
         else:
             billing.append(event)
     changed: dict[Space, dict[str, bytes]] = {"users": {}, "customers": {}}
+    seen = Seen()
     if len(sessions):
-        changed["users"] = users.apply(rules, sessions, ledgers["users"], facts, outcomes)
+        changed["users"] = users.apply(rules, sessions, ledgers["users"], facts, outcomes, seen)
     billed, histories = customers.apply(rules, billing, stored, facts, outcomes)
+    digests = {customer_id: customers.digest(histories[customer_id].after) for customer_id in histories}
     for customer_id in {answer.customer_id for answer in answers} - histories.keys():
         history = customers.history(rules, stored.get(customers.PREFIX + customer_id))
         histories[customer_id] = Rewritten(history, history)
+    answered = surveys.apply(rules, answers, stored, histories, facts, outcomes)
+    voices = {field[1:]: surveys.nps_answers(ledger) for field, ledger in answered.items()}
     changed["customers"] = {
         **billed,
-        **surveys.apply(rules, answers, stored, histories, facts, outcomes),
+        **answered,
         **expenses.apply(rules, spent, stored, facts, outcomes),
+        **activity.apply(rules, seen, digests, voices, stored, facts),
     }
     return Folded(changed, facts, outcomes)

@@ -4,10 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aggregators.facts import Facts
 from aggregators.refold import refold
 from aggregators.rules import Rules
-from aggregators.tables import Superseded, Tables
+from aggregators.tables import Commit, Meta, Shard, Superseded, Tables
 from growthgauge.errors import GrowthgaugeError
+
+LEDGERS_AT_ONCE = 1000
+
+
+def _write(shard: Shard, meta: Meta, ledgers: dict[str, bytes]) -> Meta:
+    """Write ledgers while the shard is marked as being rebuilt, and give its meta.
+
+    Raises:
+        Superseded: someone else has committed in the meantime.
+    """
+    fields = list(ledgers)
+    for start in range(0, len(fields), LEDGERS_AT_ONCE):
+        begun = shard.begin()
+        if begun.token != meta.token:
+            raise Superseded
+        assert begun.fingerprint is not None
+        assert begun.partitions is not None
+        meta = shard.commit(
+            Commit(
+                based_on=begun,
+                fingerprint=begun.fingerprint,
+                partitions=begun.partitions,
+                ledgers={"customers": {field: ledgers[field] for field in fields[start : start + LEDGERS_AT_ONCE]}},
+                facts=Facts(),
+                offsets={},
+                outcomes={},
+            )
+        )
+    return meta
 
 
 def rebuild(tables: Tables, rules: Rules, partitions: int, progress: Callable[[int, int], None]) -> int:
@@ -42,15 +72,15 @@ def rebuild(tables: Tables, rules: Rules, partitions: int, progress: Callable[[i
 
         shard = tables.shard(number)
         try:
-            facts = refold(rules, shard, folded)
-        finally:
-            shard.close()
-        try:
+            facts, ledgers = refold(rules, shard, folded)
+            meta = _write(shard, meta, ledgers)
             tables.replace_facts(number, meta, rules.fingerprint(), facts)
         except Superseded:
             raise GrowthgaugeError(
                 "A worker has committed while the ledgers were folded, so that shard was not replaced: "
                 "stop all workers, then run `growthgauge rebuild` again."
             ) from None
+        finally:
+            shard.close()
         progress(number + 1, count)
     return count

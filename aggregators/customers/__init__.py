@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from aggregators.activity import Digest
 from aggregators.customers import levels, voids
 from aggregators.customers.counts import count
 from aggregators.customers.ledger import BillingEvent, Item, Ledger, order, pack, unpack
-from aggregators.customers.timeline import Change, Sweep
+from aggregators.customers.timeline import NO_PAYMENT, Change, Sweep
 from aggregators.facts import Facts
 from aggregators.merge import verdict
 from aggregators.rules import Rules
@@ -73,6 +74,18 @@ def history(rules: Rules, packed: bytes | None) -> History:
     sweep = Sweep(rules)
     sweep.run(ledger.items, ledger.terms)
     return sweep.finish()
+
+
+def digest(history: History) -> Digest:
+    """Give what health needs to know of a history: when the customer was present, and how its payments went."""
+    presence: list[tuple[int, bool]] = []
+    payment: list[tuple[int, int]] = []
+    for change in history:
+        if change.present != (presence[-1][1] if presence else False):
+            presence.append((change.day, change.present))
+        if change.paying != (payment[-1][1] if payment else NO_PAYMENT):
+            payment.append((change.day, change.paying))
+    return Digest(presence, payment)
 
 
 def fold(rules: Rules, packed: bytes) -> Facts:
