@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from aggregators.metrics import (
+    activity,
     cash,
     cohorts,
     contracts,
@@ -23,7 +24,7 @@ from aggregators.metrics.reading import MetricSettings, Reading
 __all__ = ["CATALOGUE", "Book", "Family", "Metric", "MetricSettings", "Period", "Sample", "periods", "samples"]
 
 CATALOGUE: tuple[Metric, ...] = defined_in(
-    customers, revenue, plans, contracts, cash, expenses, engagement, voice, cohorts, segments, info
+    customers, revenue, plans, contracts, cash, expenses, engagement, activity, voice, cohorts, segments, info
 )
 """Every metric, in the order it is shown in."""
 
