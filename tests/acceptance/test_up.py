@@ -20,7 +20,7 @@ from tests.terminal import COMMAND, Up, User, environment, get, gone, value
 TODAY = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def event(number: int, kind: str = "signup", **fields: object) -> dict[str, object]:
+def event(number: int, kind: str = "signup", /, **fields: object) -> dict[str, object]:
     """Make an event of its own customer, yesterday."""
     at = int((TODAY - dt.timedelta(hours=12)).timestamp() * 1000) + number
     return {"id": f"{kind}{number}", "type": kind, "customer_id": f"c{number}", "occurred_at": at} | fields
