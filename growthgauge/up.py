@@ -20,7 +20,8 @@ from growthgauge.errors import GrowthgaugeError, WrongUsage
 from growthgauge.folder import DEMO, Folder
 from growthgauge.ports import any_free, is_free, is_loopback
 from growthgauge.settings import Settings
-from growthgauge.wiring import answers, make_topics
+from growthgauge.topics import make_topics
+from growthgauge.wiring import answers
 from streams import topics
 
 START_SECONDS = 60
