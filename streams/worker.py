@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from aiokafka.errors import IllegalStateError
@@ -79,6 +80,7 @@ class Worker:
         Raises:
             Failed: the worker cannot go on.
         """
+        self._make_folder()
         try:
             runner = await serve(
                 self._config.host, self._config.port, self.metrics.registry, self._healthy, self._ready
@@ -101,6 +103,16 @@ class Worker:
     def _fail(self, why: str) -> None:
         self._failure = self._failure or why
         self._stop.set()
+
+    def _make_folder(self) -> None:
+        """Make the folder that Faust wants, and those it lies in: Faust would make the last one alone."""
+        try:
+            Path(self._config.data_dir).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Failed(
+                f"The worker cannot make its folder {self._config.data_dir} ({error.strerror}): "
+                "give it another data folder (--data-dir, GROWTHGAUGE_DATA_DIR)."
+            ) from error
 
     async def _check_topics(self) -> None:
         """Wait for the broker, and see that the topics are what the settings say."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
@@ -11,6 +12,7 @@ import subprocess
 import time
 from base64 import urlsafe_b64encode
 from pathlib import Path
+from typing import Self
 
 POM = Path(__file__).parent / "kafka" / "pom.xml"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "growthgauge-test"
@@ -36,7 +38,7 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=1000
 broker.heartbeat.interval.ms=200
-log.retention.check.interval.ms=1000
+log.retention.ms=-1
 log.segment.delete.delay.ms=0
 """
 
@@ -81,7 +83,7 @@ class Broker:
         """The command that runs the broker in the foreground."""
         raise NotImplementedError
 
-    def start(self) -> Broker:
+    def start(self) -> Self:
         """Start the process and wait until clients are served; RuntimeError with the log's end if it does not."""
         with (self.folder / "broker.log").open("ab") as log:
             self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -128,13 +130,11 @@ class Broker:
         """SIGTERM, and SIGKILL after ten seconds."""
         if self.process is not None:
             self.process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                pass
             self.kill()
 
-    def __enter__(self) -> Broker:
+    def __enter__(self) -> Self:
         """Start."""
         return self.start()
 
