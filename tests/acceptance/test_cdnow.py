@@ -14,7 +14,7 @@ AS_OF = dt.date(1997, 3, 31)
 
 
 def test_the_report_agrees_with_a_plain_count_of_the_purchases(user: User, up: Callable[..., Up]):
-    """Customers, signups, revenue and active users of a day in 1997 are what the file says, also if it is sent twice."""
+    """Customers, signups, revenue and active users of a day in 1997 are what the file says, sent once or twice."""
     bought = cdnow.purchases()
     assert len(bought) == 69_659
     with (user.folder / "cdnow.ndjson").open("w") as file:
