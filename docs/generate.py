@@ -263,9 +263,10 @@ def pipeline_metrics_page() -> str:
 def _worker_families() -> Iterator[tuple[Any, Sequence[str]]]:
     registry = PipelineMetrics([], 0).registry
     # The client has no public way to ask for the labels of a metric that has no samples yet.
-    for collector in list(registry._collector_to_names):  # noqa: SLF001
+    collectors: list[Any] = list(registry._collector_to_names)  # noqa: SLF001
+    for collector in collectors:
         [family] = collector.describe()
-        yield family, collector._labelnames  # type: ignore[attr-defined] # noqa: SLF001
+        yield family, collector._labelnames  # noqa: SLF001
 
 
 def _exporter_families() -> Iterator[tuple[Any, Sequence[str]]]:
