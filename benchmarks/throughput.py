@@ -17,7 +17,8 @@ from benchmarks import idle, loop, parts
 from benchmarks.load import Filled, Load, fill
 from exporters.growth import Growth
 from growthgauge.settings import Settings
-from growthgauge.wiring import make_topics, metric_settings, rules
+from growthgauge.topics import make_topics
+from growthgauge.wiring import metric_settings, rules
 
 DAYS = 40
 POLL_SECONDS = 0.02
