@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,24 @@ def test_two_workers_share_the_shards(pipeline: Pipeline) -> None:
     left = time.monotonic()
     until(lambda: third.assigned() == everything, 30, why=third.text)
     assert time.monotonic() - left < 6, "a worker that ends says so to the group"
+
+
+def test_a_worker_that_was_only_asleep_counts_nothing_twice(pipeline: Pipeline) -> None:
+    """A worker that is stopped in its tracks, replaced and then wakes up again does no harm: the tables refuse it."""
+    first = pipeline.ready_worker()
+    events = company(60, 6_000)
+    pipeline.send(events[:3_000])
+    until(lambda: pipeline.outcomes().total() > 0, why=first.text)
+    first.process.send_signal(signal.SIGSTOP)
+    second = pipeline.ready_worker()
+    pipeline.send(events[3_000:])
+    until(lambda: pipeline.outcomes().total() == len(events), why=second.text)
+    first.process.send_signal(signal.SIGCONT)
+    until(lambda: first.ready() and second.ready(), 40, why=lambda: first.text() + second.text())
+    pipeline.send(events)
+    until(lambda: pipeline.outcomes().total() == 2 * len(events), why=lambda: first.text() + second.text())
+    assert (pipeline.total("signups"), pipeline.total("sessions")) == (60, 6_000)
+    assert pipeline.outcomes()["session/accepted"] == 6_000
 
 
 def test_rejected_records_are_kept_as_they_were(pipeline: Pipeline) -> None:

@@ -91,7 +91,7 @@ def test_libraries_speak_in_single_lines(caplog: pytest.LogCaptureFixture) -> No
 
 
 def test_metrics_begin_with_zero() -> None:
-    """Every label set that is known is there before the first event; lag is that of assigned partitions, never below 0."""
+    """Every known label set is there before the first event; lag is that of assigned partitions, never below 0."""
     metrics = PipelineMetrics(["a"], 2)
     value = metrics.registry.get_sample_value
     assert value("growth_events_total", {"type": "expense", "outcome": "late"}) == 0
