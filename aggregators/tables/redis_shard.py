@@ -18,6 +18,7 @@ from aggregators.tables.layout import (
     unpack_meta,
 )
 from aggregators.tables.redis import Command, Link
+from aggregators.tables.wire import command, with_lengths
 
 _BUCKETS_AT_ONCE = 16
 
@@ -51,8 +52,9 @@ class RedisShard:
             return []
         bucketed = by_bucket(fields)
         self._read[space] = list(fields), bucketed
+        parts = with_lengths(bucketed.names)
         commands = [
-            ("HMGET", self._keys.bucket(space, number), *bucketed.names[start:end])
+            command(b"HMGET", self._keys.bucket(space, number), parts[2 * start : 2 * end])
             for number, start, end in bucketed.buckets
         ]
         replies = self._link.call(*commands, resume=True)
@@ -123,15 +125,18 @@ class RedisShard:
             flat: list[bytes] = [b""] * (2 * len(fields))
             flat[::2] = bucketed.names
             flat[1::2] = [values[place] for place in bucketed.places]
+            parts = with_lengths(flat)
+            some_empty = not all(values)
             for number, start, end in bucketed.buckets:
                 bucket = self._keys.bucket(space, number)
-                written = flat[2 * start : 2 * end]
-                if not all(written[1::2]):
-                    both = list(zip(written[::2], written[1::2], strict=True))
-                    yield ("HDEL", bucket, *(name for name, ledger in both if not ledger))
-                    written = list(chain.from_iterable(pair for pair in both if pair[1]))
-                if written:
-                    yield ("HSET", bucket, *written)
+                changed = parts[4 * start : 4 * end]
+                if some_empty:
+                    both = list(zip(flat[2 * start : 2 * end : 2], flat[2 * start + 1 : 2 * end : 2], strict=True))
+                    if removed := [name for name, ledger in both if not ledger]:
+                        yield ("HDEL", bucket, *removed)
+                    changed = with_lengths(list(chain.from_iterable(pair for pair in both if pair[1])))
+                if changed:
+                    yield command(b"HSET", bucket, changed)
 
 
 def transact(link: Link, meta: Meta, writes: Sequence[Command]) -> None:
