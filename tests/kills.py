@@ -174,14 +174,17 @@ class Run:
         self.sent += len(lines)
 
 
-def kill_on_the_way(run: Run, lines: Sequence[str], kills: int, victim: Callable[[int], Worker]) -> list[int]:
-    """Kill a worker at every eleventh of the way, or whatever makes `kills` equal steps, and tell where it was.
+def kill_on_the_way(
+    run: Run, lines: Sequence[str], kills: int, victim: Callable[[int], Worker], tell: Callable[[str], None]
+) -> list[int]:
+    """Kill a worker after every one of equal steps, with lines sent that it has not covered, and tell where it was.
 
     Args:
         run: where; `begin` was called.
         lines: all events, as `send` takes them.
-        kills: how often.
-        victim: called with the number of each kill to come, counted from 0; gives who it will be, once it is at work.
+        kills: how often; the last step is gone without.
+        victim: called with the number of each kill to come, counted from 0; gives who it will be.
+        tell: writes a line.
 
     Returns:
         How many records the stored offsets covered right after each kill.
@@ -194,6 +197,6 @@ def kill_on_the_way(run: Run, lines: Sequence[str], kills: int, victim: Callable
         doomed.kill()
         offsets = run.offsets()
         covered.append(sum(map(sum, offsets.values())))
-        each = " ".join(f"{kind} {'+'.join(map(str, numbers))}" for kind, numbers in offsets.items())
-        print(f"kill {number + 1}: {covered[-1]} of {run.sent} sent, of {len(lines)}: {each}")
+        each = ", ".join(f"{kind} {'+'.join(map(str, numbers))}" for kind, numbers in offsets.items())
+        tell(f"kill {number + 1:2} at {covered[-1]} of {len(lines)}, {run.sent} sent: {each}")
     return covered

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -58,7 +58,7 @@ def run(kafka: Broker, tmp_path: Path) -> Iterator[Run]:
 
 
 @pytest.fixture(scope="module")
-def clean(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Clean:
+def clean(kafka: Broker, tmp_path_factory: pytest.TempPathFactory, tell: Callable[[str], None]) -> Clean:
     """The log sent once to one worker, on topics and tables of its own; its reports are the reference's."""
     # Every type, with its own copies, revisions and conflicts; no session is old enough to be late.
     log = [event for event in random_log(20, size=450, zone=str(SETTING["time_zone"])) if past(event)]
@@ -75,7 +75,7 @@ def clean(kafka: Broker, tmp_path_factory: pytest.TempPathFactory) -> Clean:
         assert differences(numbers(report), theirs) == []
         compared += sum(name in COMPARED for name, _ in theirs)
         names |= {name for name, _ in theirs}
-    print(f"\n{compared} samples of {len(DAYS)} reports of the clean run are the reference's")
+    tell(f"{compared} samples of {len(DAYS)} reports of the clean run are the reference's")
     assert names >= COMPARED
     return found
 
@@ -98,15 +98,19 @@ def check(run: Run, clean: Clean, covered: list[int], outcomes: dict[str, int]) 
     assert not [worker.text() for worker in run.workers if "Traceback" in worker.text()]
 
 
-def test_a_worker_killed_ten_times_changes_nothing(run: Run, clean: Clean, lines: list[str]) -> None:
+def test_a_worker_killed_ten_times_changes_nothing(
+    run: Run, clean: Clean, lines: list[str], tell: Callable[[str], None]
+) -> None:
     """Everything sent twice in any order, the only worker killed ten times, changes no report."""
     run.begin()
-    covered = kill_on_the_way(run, lines, KILLS, lambda _: run.worker())
+    covered = kill_on_the_way(run, lines, KILLS, lambda _: run.worker(), tell)
     run.worker()
     check(run, clean, covered, run.finish(lines))
 
 
-def test_two_workers_killed_in_turn_change_nothing(run: Run, clean: Clean, lines: list[str]) -> None:
+def test_two_workers_killed_in_turn_change_nothing(
+    run: Run, clean: Clean, lines: list[str], tell: Callable[[str], None]
+) -> None:
     """Of two that share the shards one is killed while both work, and a new one comes; the last one takes over all."""
     pair = [run.worker(), run.worker()]
 
@@ -118,7 +122,7 @@ def test_two_workers_killed_in_turn_change_nothing(run: Run, clean: Clean, lines
         return pair[number % 2]
 
     run.begin()
-    covered = kill_on_the_way(run, lines, KILLS_IN_TURN, victim)
+    covered = kill_on_the_way(run, lines, KILLS_IN_TURN, victim, tell)
     outcomes = run.finish(lines)
     assert pair[KILLS_IN_TURN % 2].shards() == set(range(PARTITIONS))
     check(run, clean, covered, outcomes)
