@@ -41,7 +41,10 @@ class Rules(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "tag", int(self.fingerprint()[:12], 16))
 
     def fingerprint(self) -> str:
-        """Give a short text that differs whenever a fold could give other facts (SPEC, section 6)."""
+        """Give a short text that differs whenever a fold could give other facts (SPEC, section 6).
+
+        It ends with the time zone's name, since days of another zone cannot be folded anew from ledgers.
+        """
         settings = (
             FOLD_VERSION,
             self.zone.name,
@@ -54,7 +57,7 @@ class Rules(msgspec.Struct, frozen=True):
             self.health_users,
             self.health_features,
         )
-        return hashlib.blake2b(msgspec.json.encode(settings), digest_size=12).hexdigest()
+        return f"{hashlib.blake2b(msgspec.json.encode(settings), digest_size=12).hexdigest()}/{self.zone.name}"
 
 
 def whole_weights(weights: Mapping[str, int | float | str | Decimal]) -> tuple[int, ...]:

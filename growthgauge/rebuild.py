@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aggregators.facts import Facts
 from aggregators.refold import refold
 from aggregators.rules import Rules
 from aggregators.tables import Commit, Meta, Shard, Superseded, Tables
 from growthgauge.errors import GrowthgaugeError
+from growthgauge.settled import metas
 
 LEDGERS_AT_ONCE = 1000
+
+
+def refuse_what_needs_a_replay(found: Sequence[Meta], rules: Rules, partitions: int) -> None:
+    """Make sure that the tables can follow the settings by folding the ledgers anew.
+
+    Raises:
+        GrowthgaugeError: they were written with other partitions, or with the days of another time zone.
+    """
+    for meta in found:
+        if meta.partitions not in (None, partitions):
+            raise GrowthgaugeError(
+                f"The tables were written with {meta.partitions} partitions and PARTITIONS is {partitions}: "
+                f"set it to {meta.partitions}, or send all events again into an empty Redis or data folder."
+            )
+        zone = (meta.fingerprint or "").partition("/")[2]
+        if zone and zone != rules.zone.name:
+            raise GrowthgaugeError(
+                f"The tables hold the days of the time zone {zone} and TIME_ZONE is {rules.zone.name}: "
+                f"set it to {zone}, or send all events again into an empty Redis or data folder."
+            )
 
 
 def _write(shard: Shard, meta: Meta, ledgers: dict[str, bytes]) -> Meta:
@@ -53,17 +74,14 @@ def rebuild(tables: Tables, rules: Rules, partitions: int, progress: Callable[[i
         The number of ledgers folded.
 
     Raises:
-        GrowthgaugeError: a worker has committed in the meantime, or the shards were written with other partitions.
+        GrowthgaugeError: a worker has committed in the meantime, or folding anew is not enough.
         TablesUnavailable: the store does not answer.
     """
+    # Before anything is marked: shards beyond a number that is too small would be left behind.
+    refuse_what_needs_a_replay(metas(tables, partitions), rules, partitions)
     count = 0
     for number in range(partitions):
         meta = tables.start_rebuild(number)
-        if meta.partitions not in (None, partitions):
-            raise GrowthgaugeError(
-                f"The tables were written with {meta.partitions} partitions and PARTITIONS is {partitions}: "
-                f"set it to {meta.partitions}; another number needs a replay from Kafka into an empty Redis."
-            )
 
         def folded(ledgers: int, number: int = number) -> None:
             nonlocal count

@@ -18,7 +18,7 @@ from growthgauge import settled
 from growthgauge.errors import GrowthgaugeError, WrongUsage
 from growthgauge.lines import STANDARD_INPUT, chunks
 from growthgauge.settings import Settings
-from growthgauge.wiring import identities, make_topics
+from growthgauge.topics import identities, make_topics
 from streams.partition import partition_of
 from streams.producer import Producer, TooLarge
 from streams.topics import BrokerUnavailable

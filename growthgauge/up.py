@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from rich.console import Console
 
+from aggregators.tables import open_tables
 from growthgauge import __version__
 from growthgauge.children import Child, end
 from growthgauge.demo import feed as demo
@@ -19,8 +20,11 @@ from growthgauge.embedded import broker_command, redis_answers, redis_command, r
 from growthgauge.errors import GrowthgaugeError, WrongUsage
 from growthgauge.folder import DEMO, Folder
 from growthgauge.ports import any_free, is_free, is_loopback
+from growthgauge.rebuild import rebuild, refuse_what_needs_a_replay
 from growthgauge.settings import Settings
-from growthgauge.wiring import answers, make_topics
+from growthgauge.settled import metas
+from growthgauge.topics import make_topics
+from growthgauge.wiring import answers, rules
 from streams import topics
 
 START_SECONDS = 60
@@ -88,6 +92,7 @@ class Up:
             self._settings = demo.settings_for(self._settings, self._folder.path)
         for part in ("Redis", "broker"):
             self._bring_up(part)
+        self._follow_settings()
         make_topics(self._settings)
         for part in ("worker", "exporter"):
             self._bring_up(part)
@@ -104,6 +109,20 @@ class Up:
         else:
             self._say("Send events with [bold]growthgauge send FILE[/].")
         self._say("This broker keeps records in memory: for trying out, not for production. Ctrl-C ends everything.")
+
+    def _follow_settings(self) -> None:
+        """Fold the ledgers anew if they were folded with other settings: nobody else can, before this Redis runs.
+
+        Raises:
+            GrowthgaugeError: folding anew is not enough.
+        """
+        tables = open_tables(self._settings.redis)
+        its_rules, partitions = rules(self._settings), self._settings.partitions
+        found = metas(tables, partitions)
+        refuse_what_needs_a_replay(found, its_rules, partitions)
+        if {meta.fingerprint for meta in found} - {None, its_rules.fingerprint()}:
+            count = rebuild(tables, its_rules, partitions, lambda *_: None)
+            self._say(f"  The settings have changed: {count:,} ledgers were folded anew.")
 
     def _settle_port(self, part: str) -> None:
         """Keep a part's port if it is free; replace it if it is taken and nobody asked for it.

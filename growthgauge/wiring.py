@@ -15,9 +15,8 @@ from aggregators.rates import Rates, RatesError
 from aggregators.rules import Rules
 from exporters.server import ExporterConfig
 from growthgauge import __version__
-from growthgauge.errors import GrowthgaugeError, WrongUsage
+from growthgauge.errors import WrongUsage
 from growthgauge.settings import Settings
-from streams import topics
 from streams.config import WorkerConfig
 
 HOUR_MS = 3_600_000
@@ -128,28 +127,3 @@ def _worker_is_ready(url: str | None) -> Callable[[], Sequence[str]]:
     if url is None:
         return tuple
     return lambda: () if answers(url) else (f"The worker at {url} is not ready.",)
-
-
-def make_topics(settings: Settings) -> list[str]:
-    """Make the topics that are missing and name them.
-
-    Raises:
-        BrokerUnavailable: the broker does not answer or does not make one of them.
-    """
-    return topics.create(
-        settings.broker, settings.all_topics, settings.partitions, dead_letters=settings.topic_dead_letters
-    )
-
-
-def identities(settings: Settings) -> dict[str, str]:
-    """Give the ids of the topics that carry events.
-
-    Raises:
-        BrokerUnavailable: the broker does not answer.
-        GrowthgaugeError: one of them is missing or has another number of partitions.
-    """
-    names = set(settings.topics.values())
-    found = topics.describe(settings.broker, names)
-    for problem in topics.problems(found, names, settings.partitions):
-        raise GrowthgaugeError(problem)
-    return {name: topic.identity for name, topic in found.items()}

@@ -13,7 +13,7 @@ from faust.types import TP
 from aggregators.tables import TablesUnavailable
 from streams import topics
 from streams.outages import Outage
-from streams.shards import Span
+from streams.shards import Span, WrongTables
 
 log = logging.getLogger("growthgauge.worker")
 
@@ -44,6 +44,7 @@ class Positions:
         self._loop = asyncio.get_running_loop()
         self._wake = asyncio.Event()
         self._broker_outage = Outage("The topics cannot be asked for")
+        self._other_outage = Outage("Partitions could not be placed")
         self._tables_outage = Outage("Where to read from is not known")
 
     @property
@@ -98,12 +99,20 @@ class Positions:
             self._wake.clear()
             try:
                 await self._look()
+            except WrongTables:
+                return  # the worker ends
             except topics.BrokerUnavailable as error:
                 self._broker_outage.begin(str(error))
             except TablesUnavailable as error:
                 self._tables_outage.begin(str(error))
             except IllegalStateError:
                 log.debug("Partitions were reassigned while they were placed.")
+            except Exception as error:  # nothing is read without a place: so go on trying, whatever it is
+                if not self._other_outage.on:
+                    log.exception("Partitions could not be placed.", extra={"action": "placing_failed"})
+                self._other_outage.begin(f"{type(error).__name__}: {error}")
+            else:
+                self._other_outage.end()
 
     async def _look(self) -> None:
         names = {tp.topic for tp in (*self._placed, *self._waiting)}

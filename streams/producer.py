@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+from aiokafka.errors import KafkaError
 
 from streams.topics import BrokerUnavailable
 
@@ -21,6 +21,8 @@ BATCH_BYTES = 256 << 10
 """A batch is sent when it is as full as this."""
 LINGER_SECONDS = 0.1
 """How long a batch that is not full waits for more: brokers slow down with many small batches."""
+YIELD_SECONDS = 0.001
+"""After handing over: time for the client to send and to hear, however busy whoever makes the records is."""
 IN_FLIGHT = 64
 """Batches that may wait for the broker before the sender waits too: bounds memory."""
 RECORD_BYTES = 1_000_000
@@ -74,7 +76,8 @@ class Producer:
                 acks="all",
                 max_batch_size=BATCH_BYTES,
                 max_request_size=16 << 20,
-                request_timeout_ms=int(self._patience * 1000),
+                # Longer than this producer's own patience, which ends while nothing is acknowledged, and only then.
+                request_timeout_ms=int(self._patience * 6000),
                 metadata_max_age_ms=30_000,
             )
             try:
@@ -85,7 +88,7 @@ class Producer:
                     raise self._dead() from None
                 await asyncio.sleep(0.5)
             else:
-                self._flushed = self._moved = time.monotonic()
+                self._moved = time.monotonic()
                 return self
 
     async def __aexit__(
@@ -116,6 +119,7 @@ class Producer:
             batch = self._batches[place] = self._client.create_batch()
         if batch.append(key=key, value=value, timestamp=int(now * 1000)) is None:
             await self._hand_over(place)
+            await asyncio.sleep(YIELD_SECONDS)
             batch = self._batches[place] = self._client.create_batch()
             batch.append(key=key, value=value, timestamp=int(now * 1000))
         if now - self._flushed > LINGER_SECONDS or now < self._flushed:
@@ -126,6 +130,7 @@ class Producer:
         self._flushed = time.time()
         for place in list(self._batches):
             await self._hand_over(place)
+        await asyncio.sleep(YIELD_SECONDS)
 
     async def flush(self) -> None:
         """Send everything and wait until it is acknowledged.
@@ -148,17 +153,12 @@ class Producer:
         task = asyncio.create_task(self._acknowledge(place, batch))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
-        # Lets the client start on it while the caller goes on reading.
-        await asyncio.sleep(0)
 
     async def _acknowledge(self, place: tuple[str, int], batch: Any) -> None:
         batch.close()
         count = batch.record_count()
         try:
             metadata = await (await self._client.send_batch(batch, place[0], partition=place[1]))
-        except (MessageSizeTooLargeError, RecordTooLargeError) as error:
-            self._error = error
-            return
         except (KafkaError, OSError) as error:
             self._error = error
             return

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import msgspec
 from kafka import KafkaAdminClient, TopicPartition
 from kafka.admin import NewTopic
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import InvalidReplicationFactorError, KafkaError, TopicAlreadyExistsError
 
 SECONDS = 8.0
 """How long the broker may take for one answer."""
@@ -82,16 +82,13 @@ def create(
     """
     wanted = set(names)
     made = []
+    deadline = time.monotonic() + seconds
     with _admin(broker, seconds) as admin:
         for name in sorted(wanted - _described(admin, wanted).keys()):
             room = {"max.message.bytes": str(BROKER_MESSAGE_BYTES + DEAD_LETTER_BYTES)} if name == dead_letters else {}
             topic = NewTopic(name=name, num_partitions=partitions, replication_factor=-1, topic_configs=room)
-            try:
-                admin.create_topics([topic], timeout_ms=int(seconds * 1000))
-            except TopicAlreadyExistsError:
-                continue  # someone else has just made it
-            made.append(name)
-        deadline = time.monotonic() + seconds
+            if _made(admin, topic, deadline):
+                made.append(name)
         while made and not wanted <= _described(admin, wanted).keys():
             if time.monotonic() > deadline:
                 raise BrokerUnavailable(f"The broker at {broker} does not show the topics it has made: try again.")
@@ -113,6 +110,21 @@ def problems(there: Mapping[str, Topic], names: Iterable[str], partitions: int) 
                 "all topics need the same number, so correct the setting, or make the topic again."
             )
     return found
+
+
+def _made(admin: KafkaAdminClient, topic: NewTopic, deadline: float) -> bool:
+    """Make a topic; False if somebody else has just done so."""
+    while True:
+        try:
+            admin.create_topics([topic], timeout_ms=max(1_000, int((deadline - time.monotonic()) * 1000)))
+        except TopicAlreadyExistsError:
+            return False
+        except InvalidReplicationFactorError:  # a broker that has just started may not count itself yet
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+        else:
+            return True
 
 
 def _described(admin: KafkaAdminClient, names: Iterable[str]) -> dict[str, Topic]:

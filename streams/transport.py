@@ -128,6 +128,13 @@ class BatchThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust
         with fetcher._subscriptions.fetch_context():
             return await fetched(fetcher, self.transport, active_partitions, timeout or 0, max_records)
 
+    def highwater(self, tp: TP) -> int | None:
+        """Give the end of what can be read: records of open transactions cannot."""
+        consumer = self._ensure_consumer()
+        stable: int | None = consumer.last_stable_offset(tp)
+        end: int | None = consumer.highwater(tp)
+        return end if stable is None or stable < 0 else stable
+
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         # Kafka's committed offsets only feed lag tools: that one was not taken is no reason to end.
         assigned = self.assignment()
@@ -251,7 +258,7 @@ async def fetched(
         waiter.result()  # raises what the coordinator found, such as a missing authorization
 
 
-def _take(  # noqa: C901 - mirrors aiokafka's, case by case
+def _take(  # noqa: C901, PLR0912 - mirrors aiokafka's, case by case
     fetcher: Fetcher, transport: BatchTransport, partitions: Container[TP] | None, limit: int | None
 ) -> Iterator[tuple[TP, list[Any]]]:
     positions = transport.positions
@@ -280,8 +287,8 @@ def _take(  # noqa: C901 - mirrors aiokafka's, case by case
             positions.lost(tp, None)
         except (UnicodeDecodeError, UnsupportedCodecError) as error:
             log.error(  # noqa: TRY400 - the sentence says it all
-                "%s-%d cannot be read from offset %d on (%s): reading waits there. Raise the topic's first offset beyond "
-                "what is broken (kafka-delete-records), and the worker goes on.",
+                "%s-%d cannot be read from offset %d on (%s): reading waits there. Delete the records up to what is "
+                "broken (kafka-delete-records), and the worker goes on.",
                 *(*tp, result._partition_records.next_fetch_offset, error),
                 extra={"action": "unreadable"},
             )

@@ -56,7 +56,7 @@ class Work:
             span = await self._run(tp.partition, lambda shard: shard.place(tp.topic, identity, earliest, out_of_range))
         except WrongTables as error:
             self._on_wrong_tables(str(error))
-            raise TablesUnavailable(str(error)) from error
+            raise
         except TablesUnavailable:
             self._failed()
             raise

@@ -102,7 +102,7 @@ class Up:
         """Wait until it has said something."""
         until = time.monotonic() + seconds
         while text not in self.text():
-            assert self.process.poll() is None, self.text()
+            assert self.process.poll() is None or text in self.text(), self.text()
             assert time.monotonic() < until, self.text()
             time.sleep(0.1)
 

@@ -28,7 +28,9 @@ def committed(commit: Commit) -> Meta:
 
 def marked(before: Meta) -> Meta:
     """Give the meta of a shard that is being rebuilt."""
-    return _next(before, REBUILDING + secrets.token_hex(8))
+    # The zone stays readable: see Rules.fingerprint.
+    zone = (before.fingerprint or "").partition("/")[2]
+    return _next(before, f"{REBUILDING}{secrets.token_hex(8)}/{zone}")
 
 
 def rebuilt(before: Meta, fingerprint: str) -> Meta:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
 import xxhash
 
 from aggregators.calendar import date_of, day_of
@@ -15,9 +16,9 @@ from aggregators.tables import Meta, Offset, Space, TablesUnavailable
 LAYOUT = b"1"
 """Of keys, buckets and bytes as this module has them; a shard of another one is refused."""
 
-BUCKETS = 1_024
-"""Hashes that one table of ledgers is spread over: 4 GiB of ledgers in 4 shards before any of them passes 1 MiB, and
-few enough that a batch finds several fields in each."""
+BUCKETS = 512
+"""Hashes that one table of ledgers is spread over: 2 GiB of ledgers in 4 shards before any of them passes 1 MiB, and so
+few that a batch finds many fields in each: a command costs worker and Redis more than a field does."""
 
 Hash = dict[bytes, bytes]
 
@@ -53,9 +54,28 @@ class Keys:
         return f"{self._prefix}{space}:{number}"
 
 
-def bucket_of(field: bytes) -> int:
-    """Give the number of the bucket that holds a ledger's field."""
-    return xxhash.xxh3_64_intdigest(field) & (BUCKETS - 1)
+class Bucketed(NamedTuple):
+    """Fields of ledgers, bucket by bucket."""
+
+    names: list[bytes]
+    places: list[int]
+    """Where each of them was before."""
+    buckets: list[tuple[int, int, int]]
+    """The number of each bucket, and where its fields begin and end."""
+
+
+def by_bucket(fields: Sequence[str]) -> Bucketed:
+    """Sort fields, of which there is at least one, by the buckets that hold them."""
+    encoded = list(map(str.encode, fields))
+    hashes = np.frombuffer(b"".join(map(xxhash.xxh3_64_digest, encoded)), ">u8")
+    numbers = (hashes & np.uint64(BUCKETS - 1)).astype(np.int64)
+    order = np.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    starts = np.flatnonzero(np.diff(numbers, prepend=-1))
+    ends = np.append(starts[1:], len(encoded))
+    places = order.tolist()
+    buckets = zip(numbers[starts].tolist(), starts.tolist(), ends.tolist(), strict=True)
+    return Bucketed([encoded[place] for place in places], places, list(buckets))
 
 
 def date_bytes(day: int) -> bytes:

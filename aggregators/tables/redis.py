@@ -16,8 +16,8 @@ from redis.retry import Retry
 from aggregators.tables import Superseded, TablesUnavailable
 from aggregators.tables.layout import Keys
 
-Command = tuple[Any, ...]
-"""Strings, bytes and integers."""
+Command = tuple[Any, ...] | bytes
+"""Strings, bytes and integers; or all of it as it goes over the wire (`wire.command`)."""
 
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 30
@@ -177,7 +177,8 @@ class Link:
 
 def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> tuple[list[Any], Exception | None]:
     """Send commands, read a reply for each, and find the first failure."""
-    connection.send_packed_command([b"".join(map(hiredis.pack_command, commands))])
+    packed = (command if isinstance(command, bytes) else hiredis.pack_command(command) for command in commands)
+    connection.send_packed_command([b"".join(packed)])
     replies: list[Any] = []
     failure = None
     read = connection.read_response

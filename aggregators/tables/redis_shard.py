@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from aggregators.tables import Commit, Meta, Space, Superseded, TablesUnavailable, commits
 from aggregators.tables.layout import (
     BUCKETS,
-    bucket_of,
+    Bucketed,
+    by_bucket,
     date_bytes,
     pack_facts,
     pack_meta,
@@ -16,6 +18,7 @@ from aggregators.tables.layout import (
     unpack_meta,
 )
 from aggregators.tables.redis import Command, Link
+from aggregators.tables.wire import command, with_lengths
 
 _BUCKETS_AT_ONCE = 16
 
@@ -28,6 +31,8 @@ class RedisShard:
         self._link = link
         self._keys = link.keys
         self._begun: str | None = None
+        self._read: dict[Space, tuple[list[str], Bucketed]] = {}
+        """What was read last of each table, sorted: what is written after it needs no sorting again."""
 
     def begin(self) -> Meta:
         """Read the shard's meta; what is read until `commit` is fenced by its token."""
@@ -43,20 +48,19 @@ class RedisShard:
         """Read ledgers, None where there is none, in the order of the fields."""
         if self._begun is None:
             raise Superseded
-        found: list[bytes | None] = [None] * len(fields)
         if not fields:
-            return found
-        encoded = [field.encode() for field in fields]
-        buckets: dict[int, list[int]] = {}
-        for place, field in enumerate(encoded):
-            buckets.setdefault(bucket_of(field), []).append(place)
+            return []
+        bucketed = by_bucket(fields)
+        self._read[space] = list(fields), bucketed
+        parts = with_lengths(bucketed.names)
         commands = [
-            ("HMGET", self._keys.bucket(space, number), *(encoded[place] for place in places))
-            for number, places in buckets.items()
+            command(b"HMGET", self._keys.bucket(space, number), parts[2 * start : 2 * end])
+            for number, start, end in bucketed.buckets
         ]
-        for places, ledgers in zip(buckets.values(), self._link.call(*commands, resume=True), strict=True):
-            for place, ledger in zip(places, ledgers, strict=True):
-                found[place] = ledger
+        replies = self._link.call(*commands, resume=True)
+        found: list[bytes | None] = [None] * len(fields)
+        for place, ledger in zip(bucketed.places, chain.from_iterable(replies), strict=True):
+            found[place] = ledger
         return found
 
     def commit(self, commit: Commit) -> Meta:
@@ -110,18 +114,29 @@ class RedisShard:
 
     def _ledger_writes(self, commit: Commit) -> Iterator[Command]:
         for space, ledgers in commit.ledgers.items():
-            changed: dict[int, list[bytes]] = {}
-            removed: dict[int, list[bytes]] = {}
-            for name, ledger in ledgers.items():
-                field = name.encode()
-                if ledger:
-                    changed.setdefault(bucket_of(field), []).extend((field, ledger))
-                else:
-                    removed.setdefault(bucket_of(field), []).append(field)
-            for number, values in changed.items():
-                yield ("HSET", self._keys.bucket(space, number), *values)
-            for number, fields in removed.items():
-                yield ("HDEL", self._keys.bucket(space, number), *fields)
+            if not ledgers:
+                continue
+            fields = list(ledgers)
+            read, bucketed = self._read.get(space, ((), None))
+            # Most often what was read is what is written.
+            if bucketed is None or read != fields:
+                bucketed = by_bucket(fields)
+            values = list(ledgers.values())
+            flat: list[bytes] = [b""] * (2 * len(fields))
+            flat[::2] = bucketed.names
+            flat[1::2] = [values[place] for place in bucketed.places]
+            parts = with_lengths(flat)
+            some_empty = not all(values)
+            for number, start, end in bucketed.buckets:
+                bucket = self._keys.bucket(space, number)
+                changed = parts[4 * start : 4 * end]
+                if some_empty:
+                    both = list(zip(flat[2 * start : 2 * end : 2], flat[2 * start + 1 : 2 * end : 2], strict=True))
+                    if removed := [name for name, ledger in both if not ledger]:
+                        yield ("HDEL", bucket, *removed)
+                    changed = with_lengths(list(chain.from_iterable(pair for pair in both if pair[1])))
+                if changed:
+                    yield command(b"HSET", bucket, changed)
 
 
 def transact(link: Link, meta: Meta, writes: Sequence[Command]) -> None:

@@ -11,7 +11,7 @@ from itertools import compress, repeat
 import numpy as np
 from xxhash import xxh3_64_digest
 
-from aggregators.calendar import DAY_MS, LAST_DAY, Zone
+from aggregators.calendar import DAY_MS, Zone
 from aggregators.events import Sessions
 from aggregators.facts import Facts
 from aggregators.rules import Rules
@@ -117,10 +117,10 @@ def _days(zone: Zone, instants: Column) -> Column:
     earliest, latest = int(instants.min()), int(instants.max())
     if latest >= _TABLES_END_MS:
         return np.fromiter(map(zone.day, instants.tolist()), np.int64, len(instants))
-    low, high = np.searchsorted(changes, (earliest, latest), side="right").tolist()
-    if low == high:
-        return (instants + int(offsets[low])) // DAY_MS
-    return (instants + offsets[np.searchsorted(changes, instants, side="right")]) // DAY_MS
+    low, high = map(int, np.searchsorted(changes, (earliest, latest), side="right"))
+    shifts = offsets[low] if low == high else offsets[np.searchsorted(changes, instants, side="right")]
+    days: Column = (instants + shifts) // DAY_MS
+    return days
 
 
 def _known(ledgers: Ledgers, users: Column, ids: Column) -> Flags:
@@ -167,7 +167,7 @@ def _repeated(users: Column, ids: Column, late: Flags) -> Flags:
 
 def _count(sessions: Sessions, days: Column, accepted: Flags, facts: Facts) -> None:
     """Add the sessions that count to their days: their number, duration and reactions."""
-    rows = np.flatnonzero(accepted & (days <= LAST_DAY))
+    rows = np.flatnonzero(accepted)
     if not len(rows):
         return
     rows = rows[np.argsort(days[rows], kind="stable")]

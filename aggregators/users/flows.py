@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from aggregators.calendar import LAST_DAY
 from aggregators.facts import Facts, key
 from aggregators.users.ledgers import FAR, Column, Ledgers, run_starts
 
@@ -58,7 +57,7 @@ class Tally:
         self.minus(measure, leave)
 
     def into(self, facts: Facts) -> None:
-        """Add the sums to facts, of which there is at least one; what lies after the last day is left out."""
+        """Add the sums to facts, of which there is at least one."""
         parts = self._plus + self._minus
         base = min(int(days.min()) for _, days in parts)
         span = max(int(days.max()) for _, days in parts) - base + 1
@@ -78,7 +77,7 @@ class Tally:
             amounts = np.bincount(inverse, signs).astype(np.int64)
         measures, days = np.divmod(cells, span)
         for measure, day, amount in zip(measures.tolist(), (days + base).tolist(), amounts.tolist(), strict=True):
-            if measure < _NOTHING and day <= LAST_DAY and amount:
+            if measure < _NOTHING and amount:
                 facts.add(day, _KEYS[measure], amount)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from aggregators.calendar import LAST_DAY
 from aggregators.facts import Facts, key
 from aggregators.rules import Rules
 from aggregators.users.flows import REPEAT_WINDOW, WINDOWS
@@ -38,6 +37,4 @@ def fold(rules: Rules, field: str, ledger: bytes) -> Facts:  # noqa: ARG001 - th
         if retained:
             facts.add(day, retained, 1)
         last = day
-    for day in [day for day in facts.days if day > LAST_DAY]:
-        del facts.days[day]
     return facts

@@ -6,7 +6,7 @@ import click
 
 from growthgauge.options import LOGS, TOPICS, Command, with_settings
 from growthgauge.settings import Settings
-from growthgauge.wiring import identities, make_topics
+from growthgauge.topics import identities, make_topics
 
 
 @click.command(cls=Command, name="init", examples=["growthgauge init --broker kafka:9092 --partitions 12"])

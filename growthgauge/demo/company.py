@@ -54,7 +54,8 @@ class Company:
         self._keen: list[float] = []
         self._users: dict[int, int] = {}
         """By day: how many users' customers had come by its end."""
-        self._day: tuple[int, list[tuple[int, Event]]] = (-1, [])
+        self._days: dict[int, list[tuple[int, Event]]] = {}
+        """The two days asked for last."""
 
     def events(self, since: int, until: int) -> Iterator[Event]:
         """Give the events of a stretch of time in their order.
@@ -71,13 +72,15 @@ class Company:
                 yield event
 
     def _of_day(self, day: int) -> list[tuple[int, Event]]:
-        if self._day[0] != day:
+        if day not in self._days:
             while self._known <= day:
                 self._arrivals(self._known)
                 self._known += 1
             events = [*self._billing.get(day, ()), *self._usage(day), *self._expenses(day)]
-            self._day = day, sorted(events, key=itemgetter(0))
-        return self._day[1]
+            while len(self._days) > 1:
+                del self._days[next(iter(self._days))]
+            self._days[day] = sorted(events, key=itemgetter(0))
+        return self._days[day]
 
     def _arrivals(self, day: int) -> None:
         rng = Random(f"{self._seed}/{day}")

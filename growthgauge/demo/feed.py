@@ -15,16 +15,18 @@ import msgspec
 from aggregators.tables import Tables
 from growthgauge import settled
 from growthgauge.demo.company import HISTORY_DAYS, Company
-from growthgauge.demo.life import DAY_MS, Event
+from growthgauge.demo.life import Event
 from growthgauge.errors import GrowthgaugeError
 from growthgauge.send import PATIENCE_SECONDS, Router
 from growthgauge.settings import Settings
-from growthgauge.wiring import identities, make_topics
+from growthgauge.topics import identities, make_topics
 from streams.producer import Producer
 
 SEED = 20
 HELD_BACK_MS = 6 * 3_600_000
 """The last hours of the history come at `PACE`, so that the numbers move visibly from the first minute on."""
+BEHIND_MS = HELD_BACK_MS + 3_600_000
+"""Further behind than this, as after a night's sleep, the feed does not catch up at `PACE` but at once."""
 PACE = 5
 """Events a second, at most, while the feed catches up; afterwards the company has about ten a minute.
 
@@ -95,7 +97,7 @@ class _Feed:
         async with Producer(self._settings.broker, PATIENCE_SECONDS) as producer:
             while True:
                 now = _now()
-                if now - self._progress.until > HELD_BACK_MS:
+                if now - self._progress.until > BEHIND_MS:
                     await self._bulk(producer, now - HELD_BACK_MS)
                 await self._trickle(producer)
 
@@ -109,10 +111,10 @@ class _Feed:
         )
 
     async def _trickle(self, producer: Producer) -> None:
-        """Send what is due, `PACE` a second, until the clock has run far ahead (as after a night's sleep)."""
+        """Send what is due, `PACE` a second, until the clock has run far ahead."""
         saved = time.monotonic()
         cursor = self._progress.until
-        while _now() - cursor <= HELD_BACK_MS + DAY_MS // 24:
+        while _now() - cursor <= BEHIND_MS:
             now = _now()
             due = []
             for event in self._company.events(cursor, now):

@@ -20,7 +20,7 @@ from tests.terminal import COMMAND, Up, User, environment, get, gone, value
 TODAY = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
-def event(number: int, kind: str = "signup", **fields: object) -> dict[str, object]:
+def event(number: int, kind: str = "signup", /, **fields: object) -> dict[str, object]:
     """Make an event of its own customer, yesterday."""
     at = int((TODAY - dt.timedelta(hours=12)).timestamp() * 1000) + number
     return {"id": f"{kind}{number}", "type": kind, "customer_id": f"c{number}", "occurred_at": at} | fields
@@ -144,12 +144,20 @@ def test_what_wait_has_returned_for_survives_sigkill_of_everything(user: User, u
     assert user.runs("send", second, "--wait").output.startswith("600 sent: 500 accepted, 100 duplicate")
     assert value(user.runs("report", "--format", "prometheus").output, "growth_customers") == 1000
 
+    # Another setting that folds read: the ledgers follow before the worker starts.
+    os.kill(again.process.pid, signal.SIGTERM)
+    assert again.wait(15) == 0
+    up("--time-zone", "Asia/Tokyo").says("set it to UTC")
+    again = up("--lapse-grace-days", "5").ready()
+    assert "1,000 ledgers were folded anew" in again.text()
+    assert value(user.runs("report", "--format", "prometheus").output, "growth_customers") == 1000
+
     # The parent alone: its children do not outlive it, and the next one starts on the same folder.
     family = again.children()
     assert len(family) == 4
     os.kill(again.process.pid, signal.SIGKILL)
     assert gone(family, 5)
-    third = up().ready()
+    third = up("--lapse-grace-days", "5").ready()
     assert value(user.runs("report", "--format", "prometheus").output, "growth_customers") == 1000
 
     family = third.children()

@@ -102,6 +102,9 @@ def test_a_data_folder_that_cannot_be_used(user: User):
     """A file in its place is no folder."""
     (user.folder / "data").write_text("")
     user.runs("up", "--data-dir", "data").refuses(1, "--data-dir")
+    worker = user.runs("worker", "--data-dir", "data")
+    assert worker.status == 1
+    assert "--data-dir" in worker.error
 
 
 def test_a_reader_that_goes_away(user: User):

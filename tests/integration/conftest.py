@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.servers import RedisServer, redis_server
 from tests.servers_kafka import Broker, Kafka, Tansu, missing_for_kafka
+
+
+@pytest.fixture(scope="session")
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Write a line that is seen though output is captured and the test passes."""
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    capture = request.config.pluginmanager.get_plugin("capturemanager")
+
+    def write(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    return write
 
 
 @pytest.fixture(scope="session")
@@ -39,13 +54,14 @@ def kafka_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def kafka(kafka_folder: Path) -> Iterator[Broker]:
+def kafka(kafka_folder: Path, tell: Callable[[str], None]) -> Iterator[Broker]:
     """A real Apache Kafka; a test that ends it must start it again."""
     lacking = missing_for_kafka()
     if lacking:
+        assert not os.environ.get("GROWTHGAUGE_REQUIRE_KAFKA"), f"{lacking}, and is required here"
         pytest.skip(f"{lacking}: this part of the tests was left out")
     with Kafka(kafka_folder) as running:
-        print(f"Apache Kafka {running.version} at {running.address}")
+        tell(f"{running.name} {running.version} at {running.address}")
         yield running
 
 

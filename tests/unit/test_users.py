@@ -112,7 +112,9 @@ def shuffled_batches(draw: st.DrawFn, rows: list[Session]) -> list[list[Session]
 @st.composite
 def logs(draw: st.DrawFn, span: int = 100) -> tuple[list[Session], list[list[Session]]]:
     """Draw sessions whose days lie within `span` days, and an arrival of them: copied, shuffled, split."""
-    days = st.integers(FIRST, FIRST + span) | st.integers(FIRST + 40, FIRST + 52)
+    # Days apart by a window, or by one more or less, decide the most.
+    apart = st.sampled_from([FIRST + n for n in (0, 1, 2, 7, 8, 29, 30, 31, 37, 38, 60, 61)])
+    days = apart | st.integers(FIRST, FIRST + span)
     rows = [
         session(day, number, f"u{user}", f"c{user % 2}", seconds=number, reactions=number % 3)
         for number, (day, user) in enumerate(draw(st.lists(st.tuples(days, st.integers(0, 3)), max_size=40)))

@@ -1,0 +1,105 @@
+"""`rebuild`: the facts follow the settings, whatever they were folded with before."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import msgspec
+import pytest
+
+from aggregators.batch import fold_batch, touched
+from aggregators.calendar import Zone
+from aggregators.rules import Rules
+from aggregators.tables import Commit, Offset
+from aggregators.tables.memory import Tables
+from growthgauge.demo.company import Company
+from growthgauge.demo.life import DAY_MS
+from growthgauge.errors import GrowthgaugeError
+from growthgauge.rebuild import rebuild
+from streams.decode import decode
+from streams.partition import partition_of
+
+PARTITIONS = 2
+OLD = Rules(zone=Zone("UTC"))
+NEW = Rules(zone=Zone("UTC"), lapse_grace_days=3)
+
+
+def filled(rules: Rules) -> Tables:
+    """Put the demo company's first months into tables in memory, as a worker would."""
+    first = dt.date(2024, 3, 1)
+    start = int(dt.datetime(2024, 3, 1, tzinfo=dt.UTC).timestamp() * 1000)
+    events = list(Company(1, first).events(start, start + 200 * DAY_MS))
+    tables = Tables()
+    for number in range(PARTITIONS):
+        values = [msgspec.json.encode(e) for e in events if partition_of(e["customer_id"], PARTITIONS) == number]
+        decoded = decode(
+            values,
+            [start + 999 * DAY_MS] * len(values),
+            partition=number,
+            partitions=PARTITIONS,
+            accept_from=0,
+            allowed_skew_ms=0,
+        )
+        shard = tables.shard(number)
+        meta = shard.begin()
+        assert touched(decoded.sessions, decoded.events)
+        folded = fold_batch(rules, decoded.sessions, decoded.events, {"users": {}, "customers": {}})
+        shard.commit(
+            Commit(
+                based_on=meta,
+                fingerprint=rules.fingerprint(),
+                partitions=PARTITIONS,
+                ledgers=folded.ledgers,
+                facts=folded.facts,
+                offsets={"t": Offset("id", len(values))},
+                outcomes=dict(folded.outcomes),
+            )
+        )
+    return tables
+
+
+def facts(tables: Tables) -> list[dict[int, dict[str, int]]]:
+    """Read all facts that are not zero, by shard."""
+    reader = tables.reader()
+    return [
+        {
+            day: kept
+            for day, values in reader.changes(number, {})[0].days.items()
+            if (kept := {key: count for key, count in values.items() if count})
+        }
+        for number in range(PARTITIONS)
+    ]
+
+
+def test_the_facts_are_those_that_the_new_settings_would_have_given():
+    """Folding anew equals having had the new settings from the start, and what no ledger keeps stays."""
+    tables = filled(OLD)
+    wanted = facts(filled(NEW))
+    assert facts(tables) != wanted, "the settings have to matter"
+    shown: list[tuple[int, int]] = []
+    count = rebuild(tables, NEW, PARTITIONS, lambda shards, ledgers: shown.append((shards, ledgers)))
+    assert facts(tables) == wanted
+    assert shown[-1] == (PARTITIONS, count)
+    metas = [tables.shard(number).begin() for number in range(PARTITIONS)]
+    assert {meta.fingerprint for meta in metas} == {NEW.fingerprint()}
+    assert all(meta.offsets["t"].identity == "id" for meta in metas), "reading goes on where it was"
+
+
+def test_another_number_of_partitions_is_refused():
+    """A rebuild cannot move ledgers from shard to shard."""
+    tables = filled(OLD)
+    with pytest.raises(GrowthgaugeError, match="set it to 2"):
+        rebuild(tables, NEW, 1, lambda *_: None)
+    assert tables.shard(0).begin().fingerprint == OLD.fingerprint(), "nothing was begun"
+
+
+def test_another_time_zone_is_refused():
+    """Ledgers hold days, which are those of the zone that they were written in."""
+    tables = filled(OLD)
+    tokyo = Rules(zone=Zone("Asia/Tokyo"))
+    with pytest.raises(GrowthgaugeError, match="set it to UTC"):
+        rebuild(tables, tokyo, PARTITIONS, lambda *_: None)
+    for number in range(PARTITIONS):
+        tables.start_rebuild(number)
+    with pytest.raises(GrowthgaugeError, match="set it to UTC"):
+        rebuild(tables, tokyo, PARTITIONS, lambda *_: None)
