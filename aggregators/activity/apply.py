@@ -7,8 +7,8 @@ from itertools import repeat
 
 import numpy as np
 
-from aggregators.activity import merging
-from aggregators.activity.digest import Digest, answer_sections, difference, replaced
+from aggregators.activity import digest, merging
+from aggregators.activity.digest import Digest, replaced
 from aggregators.activity.flows import Reach, differ, first_sessions
 from aggregators.activity.ledgers import ANSWERS, EMPTY, PAYMENT, PRESENCE, Ledgers, State, write
 from aggregators.events import Sessions
@@ -102,13 +102,13 @@ def _sections(
     if not digests and not answers:
         return changed
     numbers = {name: owner for owner, name in enumerate(names)}
-    told = [(name, digest.sections()) for name, digest in digests.items()]
-    told += [(name, answer_sections(rules.zone, given)) for name, given in answers.items()]
+    told = [(name, billed.sections()) for name, billed in digests.items()]
+    told += [(name, digest.answer_sections(rules.zone, given)) for name, given in answers.items()]
     rows: list[tuple[int, int, int]] = []
     for name, sections in told:
         owner = numbers[name]
         for section, new in sections.items():
-            differs = difference(section, stored.listed(section, owner), new)
+            differs = digest.difference(section, stored.listed(section, owner), new)
             if differs is not None:
                 changed[section][owner] = new
                 rows.append((owner, *differs))

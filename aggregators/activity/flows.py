@@ -11,6 +11,7 @@ from aggregators.activity.health import (
     RECENCY_STEP,
     TENURE_DAYS,
     Contract,
+    Standing,
     Usage,
     band_of,
     contract_at,
@@ -26,6 +27,7 @@ from aggregators.users.ledgers import (
     SPANS_BEFORE_EPOCH,
     SPANS_MASK,
     Column,
+    Flags,
     lowest,
     run_starts,
 )
@@ -104,14 +106,18 @@ def differ(rules: Rules, before: State, after: State, reach: Reach, facts: Facts
     stops = marks(np.arange(len(ever)), np.where(ever, reach.stop, -AFTER_ALL))
     usages = [_usage(state, reach) for state in (before, after)]
     contracts = [Contract(state.presence, state.payment, state.answers) for state in (before, after)]
+    # Sessions leave contracts as they are, the very same columns: one look is enough.
+    if all(old is new for old, new in zip(*contracts, strict=True)):
+        del contracts[1]
     turns = np.concatenate([starts, *map(_usage_turns, usages), *map(_contract_turns, contracts)])
     of = owners_of(turns)
     turns = np.sort(turns[(turns >= starts[of]) & (turns < stops[of])])
     at = turns[run_starts(turns)]
     if not len(at):
         return
+    told = [contract_at(rules, at, contract) for contract in contracts]
     (old_bands, old_silence), (new_bands, new_silence) = (
-        _standing(rules, at, usage, contract) for usage, contract in zip(usages, contracts, strict=True)
+        _standing(rules, at, usage, *parts) for usage, parts in zip(usages, (told[0], told[-1]), strict=True)
     )
     rows = np.flatnonzero((old_bands != new_bands) | (old_silence != new_silence))
     changes = np.stack(
@@ -138,10 +144,9 @@ def differ(rules: Rules, before: State, after: State, reach: Reach, facts: Facts
         facts.add(day, _KEYS[measure], amount)
 
 
-def _standing(rules: Rules, at: Column, usage: Usage, contract: Contract) -> tuple[Column, Column]:
-    """Give the numbers of the health band and of the silence at marks."""
+def _standing(rules: Rules, at: Column, usage: Usage, others: Standing, present: Flags) -> tuple[Column, Column]:
+    """Give the numbers of the health band and of the silence at marks, where contracts add their parts."""
     parts, quiet = usage_at(rules, at, usage)
-    others, present = contract_at(rules, at, contract)
     return band_of(parts, others, present), silence_of(quiet, present)
 
 

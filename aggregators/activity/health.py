@@ -9,7 +9,7 @@ import numpy as np
 from aggregators.activity.digest import ANSWER_DAYS
 from aggregators.activity.ledgers import Entries
 from aggregators.rules import Rules
-from aggregators.users.ledgers import Column
+from aggregators.users.ledgers import Column, Flags
 from aggregators.users.seen import WINDOW
 
 BANDS = {"healthy": 70, "at_risk": 40, "critical": 0}
@@ -74,7 +74,7 @@ def usage_at(rules: Rules, at: Column, usage: Usage) -> tuple[Standing, Column]:
     return Standing(total * seen, (recency + frequency + breadth + adoption) * seen), np.where(seen, quiet, 0)
 
 
-def contract_at(rules: Rules, at: Column, contract: Contract) -> tuple[Standing, Column]:
+def contract_at(rules: Rules, at: Column, contract: Contract) -> tuple[Standing, Flags]:
     """Give the other three parts, and whether the customer is present."""
     payment, sentiment, tenure = rules.health_weights[4:]
     keys, flags = contract.presence
@@ -96,7 +96,7 @@ def contract_at(rules: Rules, at: Column, contract: Contract) -> tuple[Standing,
     return Standing(total, weight), present
 
 
-def band_of(parts: Standing, others: Standing, present: Column) -> Column:
+def band_of(parts: Standing, others: Standing, present: Flags) -> Column:
     """Give the number of the band that parts together come to."""
     total, weight = parts.sum + others.sum, parts.weight + others.weight
     healthy, at_risk, _ = BANDS.values()
@@ -104,7 +104,7 @@ def band_of(parts: Standing, others: Standing, present: Column) -> Column:
     return np.where(present & (weight > 0), bands, NO_BAND)
 
 
-def silence_of(quiet: Column, present: Column) -> Column:
+def silence_of(quiet: Column, present: Flags) -> Column:
     """Give the number of those of `INACTIVE_DAYS` that have passed."""
     return np.searchsorted(INACTIVE_DAYS, quiet, side="right") * present
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 import pytest
 
 from aggregators import expenses, surveys
-from aggregators.calendar import DAY_MS
+from aggregators.activity import digest, health
+from aggregators.calendar import DAY_MS, Zone
 from aggregators.customers import timeline, voids
 from aggregators.events import Expense
 from aggregators.facts import Facts
@@ -56,6 +57,7 @@ def test_random_logs_give_the_references_numbers(record_property: Callable[[str,
 
 
 AFTER_GRACE = timeline.Sweep._after_grace
+ANSWER_SECTIONS = digest.answer_sections
 EXPENSE = expenses._count
 
 
@@ -74,12 +76,20 @@ def known_at_once(r: Reading, measure: str, outcomes: tuple[str, ...]) -> Vector
     return r.where("flow", measure, outcome=outcomes) if outcomes else r.flow(measure)
 
 
+def first_of_day(zone: Zone, answers: Iterable[tuple[int, str, int]]) -> dict[int, list[int]]:
+    """Keep the first of each day's nps answers, and not the last."""
+    first_of = {zone.day(answer[0]): answer for answer in sorted(answers, reverse=True)}
+    return ANSWER_SECTIONS(zone, first_of.values())
+
+
 BROKEN: dict[str, tuple[Any, str, Any]] = {
     "customers: a subscription lapses a day late": (timeline.Sweep, "_after_grace", a_day_later),
     "customers: two days are never compared": (voids, "emit", lambda *_: None),
     "users: the window of repeat users is a day longer": (flows, "REPEAT_WINDOW", 31),
     "surveys: an earlier answer counts beside the last": (surveys, "ROLLING_WINDOWS", {}),
     "expenses: a withdrawn one counts": (expenses, "_count", never_taken_back),
+    "activity: an answer counts a day longer": (health, "ANSWER_DAYS", 91),
+    "activity: the first answer of a day counts": (digest, "answer_sections", first_of_day),
     "contracts: a decision counts on its own day": (contracts, "_decided", known_at_once),
     "segments: the limit is one more": (
         segments,
