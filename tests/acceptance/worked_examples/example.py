@@ -43,6 +43,7 @@ class Example:
     says: str
     company: str
     differs: str
+    ours: bool
     report: dict[str, str]
     """Settings of what is shown that this example's reports are asked with."""
     year: int
@@ -126,6 +127,7 @@ def example(
     company: str = "usual",
     lane: str = "money",
     differs: str = "",
+    ours: bool = False,
     report: dict[str, str] | None = None,
     years: int = 1,
     first: bool = False,
@@ -137,6 +139,7 @@ def example(
         company: whose settings it needs.
         lane: examples of one lane get different years.
         differs: where the source's number is another one than ours, and why.
+        ours: whether the source defines without figures, or with others, so that the figures are ours.
         report: settings of what is shown; `YEAR` in them is the example's year.
         years: how many years it takes.
         first: whether it must be its company's first, since it counts whoever has ever paid.
@@ -147,7 +150,7 @@ def example(
         if not first:
             _years[company, lane] = year + years
         shown = {name: value.replace("YEAR", str(year)) for name, value in (report or {}).items()}
-        made = Example(act.__name__, source, (act.__doc__ or "").strip(), company, differs, shown, year)
+        made = Example(act.__name__, source, (act.__doc__ or "").strip(), company, differs, ours, shown, year)
         act(made)
         made.close()
         EXAMPLES.append(made)

@@ -20,6 +20,11 @@ GOOGLE_SESSIONS = Source(
     "Optimize Smart: Average session duration in Google Analytics explained",
     "https://www.optimizesmart.com/read-average-session-duration-google-analytics/",
 )
+BRANCH = Source("Branch glossary: Dormant User", "https://www.branch.io/glossary/dormant-user/")
+HEALTH = Source(
+    "Free Online Calculators: Customer health score",
+    "https://freeonlinecal.com/marketing/customer-health-score-calculator",
+)
 
 
 @example(PITCHKIT_DAU, lane="sessions")
@@ -100,5 +105,52 @@ def google_analytics_session_duration(it: Example) -> None:
             'sessions{period="month"}': 4,
             'session_duration_seconds_mean{period="month"}': Fraction(721, 8),
             'session_reactions{period="month"}': 8,
+        },
+    )
+
+
+@example(BRANCH, company="strict", differs="Customers count here, and only those that are present and were seen once.")
+def branch_dormant_users(it: Example) -> None:
+    """Dormant is who has been active and has not been seen for some time: 14 days in a shop, 30 or 45 in a bank."""
+    for name, seen in (("13 days", "06-17"), ("14 days", "06-16"), ("30 days", "05-31"), ("left", "05-31")):
+        it.signup(name, "05-02")
+        it.session(name, seen)
+    it.signup("never seen", "05-02")
+    it.cancel("left", "06-02")
+    it.on(
+        "06-30",
+        {
+            'customers_inactive{days="7"}': 3,
+            'customers_inactive{days="14"}': 2,
+            'customers_inactive{days="30"}': 1,
+            'customers_inactive{days="60"}': 0,
+        },
+    )
+
+
+@example(
+    HEALTH,
+    company="strict",
+    differs="The weights and the parts are the product's own: healthy begins at 70, tickets are not known here, and what is "
+    "not known of a customer is left out of its average.",
+)
+def weighted_health_score(it: Example) -> None:
+    """A weighted average of usage, nps, support and engagement; above 75 is healthy, below 40 is a high risk."""
+    it.subscribe("90 of 100", "06-01", 30)
+    for day in range(11, 31):
+        for user in ("a", "b", "c"):
+            it.session("90 of 100", f"06-{day}", user_id=user, features=["one", "two", "three", "four", "five"])
+    it.event("survey", "90 of 100", "06-20", kind="nps", score=9)
+    it.signup("45 of 100", "06-01")
+    it.session("45 of 100", "06-30", features=["one"])
+    it.subscribe("20 of 100", "06-01", 30)
+    it.session("20 of 100", "06-02", features=["one"])
+    it.on(
+        "06-30",
+        {
+            'customer_health{band="healthy"}': 1,
+            'customer_health{band="at_risk"}': 1,
+            'customer_health{band="critical"}': 1,
+            "customers": 3,
         },
     )
