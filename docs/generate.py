@@ -114,6 +114,7 @@ UNITS = {
     "timestamp": "seconds since the epoch",
     "money": "major units of the reporting currency, or of the currency in the label `currency`",
     "score": "points",
+    "days": "days",
     "target": "as the metric that it is for",
     "info": "always 1; the labels say it",
 }

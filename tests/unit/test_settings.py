@@ -120,6 +120,7 @@ def test_weights_left_out_keep_their_default(monkeypatch):
         ({"segment_periods": "fortnight"}, "'fortnight' is not one of"),
         ({"health_weights": {"mood": 1}}, "'mood' is not one of"),
         ({"health_weights": dict.fromkeys(HEALTH_WEIGHTS, 0)}, "at least one weight"),
+        ({"health_weights": {"tenure": 1e-15}}, "with few digits"),
         ({"gross_margin": "1.5"}, "gross_margin"),
         ({"accept_from": "yesterday"}, "accept_from"),
         ({"topic_signups": "a b"}, "letters, digits"),
