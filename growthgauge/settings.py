@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from aggregators.events import TYPES, Type
+from aggregators.rules import whole_weights
 from growthgauge.errors import WrongUsage
 from growthgauge.folder import Folder, candidates
 
@@ -35,7 +36,7 @@ PERIODS = (
     *("7d", "30d", "90d", "365d"),
 )
 DIMENSIONS = ("plan", "country", "channel", "owner")
-HEALTH_WEIGHTS = {
+HEALTH_WEIGHTS: dict[str, int | float] = {
     "recency": 3,
     "frequency": 2,
     "breadth": 1,
@@ -99,7 +100,7 @@ class Settings(BaseSettings):
     segment_periods: Names = Field(("month", "previous_month", "30d"), description="Periods of segment metrics.")
     segment_limit: int = Field(50, ge=1, le=10_000, description="Segments shown of a dimension; the rest are `other`.")
     cohort_months: int = Field(12, ge=1, le=240, description="Monthly cohorts shown.")
-    health_weights: dict[str, Annotated[int, Field(ge=0, le=1000)]] = Field(
+    health_weights: dict[str, Annotated[int | float, Field(ge=0, le=1000)]] = Field(
         HEALTH_WEIGHTS, description="Weights of the health score's parts, JSON; parts left out keep their weight."
     )
     health_users: int = Field(3, ge=1, le=1_000_000, description="Active users for full breadth.")
@@ -188,11 +189,12 @@ class Settings(BaseSettings):
 
     @field_validator("health_weights")
     @classmethod
-    def _weights_known(cls, value: dict[str, int]) -> dict[str, int]:
+    def _weights_known(cls, value: dict[str, int | float]) -> dict[str, int | float]:
         _known(tuple(value), tuple(HEALTH_WEIGHTS))
         weights = HEALTH_WEIGHTS | value
         if not any(weights.values()):
             raise ValueError("at least one weight must be above 0")
+        whole_weights(weights)
         return weights
 
     @field_validator("targets")

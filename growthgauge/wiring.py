@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from aggregators.calendar import Zone, day_of
 from aggregators.metrics import MetricSettings
 from aggregators.rates import Rates, RatesError
-from aggregators.rules import Rules
+from aggregators.rules import Rules, whole_weights
 from exporters.server import ExporterConfig
 from growthgauge import __version__
 from growthgauge.errors import WrongUsage
@@ -33,6 +33,9 @@ def rules(settings: Settings) -> Rules:
         purchase_lapse_days=settings.purchase_lapse_days,
         dedupe_days=settings.dedupe_days,
         dimensions=settings.dimensions,
+        health_weights=whole_weights(settings.health_weights),
+        health_users=settings.health_users,
+        health_features=settings.health_features,
     )
 
 

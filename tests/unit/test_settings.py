@@ -97,9 +97,9 @@ def test_lists_are_json_or_separated_by_commas(monkeypatch):
 
 
 def test_weights_left_out_keep_their_default(monkeypatch):
-    """A weight can be changed by itself."""
-    monkeypatch.setenv("GROWTHGAUGE_HEALTH_WEIGHTS", '{"tenure": 0}')
-    assert load({}).health_weights == HEALTH_WEIGHTS | {"tenure": 0}
+    """A weight can be changed by itself, also to a decimal number."""
+    monkeypatch.setenv("GROWTHGAUGE_HEALTH_WEIGHTS", '{"tenure": 0, "recency": 2.5}')
+    assert load({}).health_weights == HEALTH_WEIGHTS | {"tenure": 0, "recency": 2.5}
 
 
 @pytest.mark.parametrize(
