@@ -74,7 +74,7 @@ def chartmogul_syncalytics(it: Example) -> None:
     it.on(f"{after}-04-10", {movement("reactivation", "day"): 150, movement("new", "day"): 0, "mrr": 150})
 
 
-@example(STRIPE_GLOSSARY)
+@example(STRIPE_GLOSSARY, ours=True)
 def stripe_mrr_growth(it: Example) -> None:
     """Start 50, new 8, expansion 4, reactivation 1, contraction 2, churn 3: growth 8, end 58; quick ratio 13 / 5."""
     it.subscribe("stays", "05-02", 10)
@@ -272,7 +272,7 @@ def chargebee_gross_revenue_retention(it: Example) -> None:
     )
 
 
-@example(STRIPE_CHURNED)
+@example(STRIPE_CHURNED, ours=True)
 def stripe_two_subscriptions_cancelled(it: Example) -> None:
     """Of two subscriptions the first cancellation is a downgrade and the second is churn."""
     it.subscribe("c", "05-02", 10, subscription_id="a")

@@ -121,7 +121,7 @@ def stripe_annual_subscription(it: Example) -> None:
     it.on("06-30", {"mrr": 100, 'revenue{period="month",kind="recurring"}': 1200})
 
 
-@example(STRIPE_ANALYTICS)
+@example(STRIPE_ANALYTICS, ours=True)
 def stripe_trials_do_not_count(it: Example) -> None:
     """A subscription in its trial counts nothing towards MRR."""
     it.signup("trying", "06-20", plan="pro", trial_ends_at="07-04")
@@ -129,7 +129,7 @@ def stripe_trials_do_not_count(it: Example) -> None:
     it.on("06-30", {"mrr": 30, "subscribers": 1, "customers": 2})
 
 
-@example(STRIPE_COUPONS)
+@example(STRIPE_COUPONS, ours=True)
 def stripe_coupon_forever(it: Example) -> None:
     """A coupon of 50 % for ever halves a subscription's MRR."""
     it.subscribe("c", "05-10", 80)
@@ -148,7 +148,7 @@ def chartmogul_mrr(it: Example) -> None:
     it.on("06-30", {"mrr": 85})
 
 
-@example(CHARTMOGUL_MRR)
+@example(CHARTMOGUL_MRR, ours=True)
 def chartmogul_several_months_up_front(it: Example) -> None:
     """What is paid for several months is divided by their number: 90 for 3 months is 30."""
     it.pay("quarterly", "06-02", 90, interval="quarter")
@@ -156,14 +156,14 @@ def chartmogul_several_months_up_front(it: Example) -> None:
     it.on("06-30", {"mrr": 60, "arpa": 30})
 
 
-@example(CHARTMOGUL_MRR)
+@example(CHARTMOGUL_MRR, ours=True)
 def chartmogul_discounts_are_deducted(it: Example) -> None:
     """Discounts are deducted first: 25 a month less 5 is 20."""
     it.subscribe("c", "06-02", "20.00")
     it.on("06-30", {"mrr": 20})
 
 
-@example(CHARTMOGUL_MRR)
+@example(CHARTMOGUL_MRR, ours=True)
 def chartmogul_refunds_and_one_time_payments(it: Example) -> None:
     """One-time payments are left out of MRR; refunds are tracked and do not change it."""
     it.subscribe("c", "06-02", 50)
@@ -190,6 +190,7 @@ def chargebee_coupon_and_add_ons(it: Example) -> None:
 
 @example(
     PADDLE_MRR,
+    ours=True,
     differs="Paddle multiplies a week by 4.33 and gives 433; a year has 52 weeks, so it is 52/12 = 433.33 here.",
 )
 def paddle_weekly_subscription(it: Example) -> None:
@@ -310,7 +311,7 @@ def chartmogul_average_sale_price(it: Example) -> None:
     )
 
 
-@example(CHARTMOGUL_FX, report={"rates_file": '{"EUR": {"1970-01-01": "1.25", "YEAR-06-15": "1.2"}}'})
+@example(CHARTMOGUL_FX, ours=True, report={"rates_file": '{"EUR": {"1970-01-01": "1.25", "YEAR-06-15": "1.2"}}'})
 def chartmogul_exchange_rate_impact(it: Example) -> None:
     """A change of rates makes no expansion and no contraction; it stands in a row of its own."""
     it.subscribe("c", "05-02", 100, currency="EUR")

@@ -13,9 +13,10 @@ HEAD = """\
 # Worked examples
 
 Growth metrics have no standard: tools and textbooks share names and differ in what they count. So the product is held
-to what they publish: each example below is acted out in events, sent with `growthgauge send --wait`, and read with
+to what they publish: each example below is acted out in events, sent with `growthgauge send FILE --wait`, and read with
 `growthgauge report --as-of` (`tests/acceptance/test_worked_examples.py`). Where a source comes to another number, ours
-stays what the definition of the metric says, and the last column tells why.
+stays what the definition of the metric says, and the last column tells why. *Figures ours* marks a page that defines
+without figures, or with others.
 
 Unless a row says otherwise, an example of May and June is asked for on 30 June; amounts are in US dollars. The years
 that the tests use mean nothing: each example has one to itself. `strict` marks the examples that run with
@@ -42,7 +43,7 @@ def _row(example: Example) -> tuple[str, ...]:
         following = " of the year after" if day.year > example.year else ""
         only = len(example.expected) == 1 and (day.month, day.day) == (6, 30)
         given.append(shown if only else f"{day.day} {day:%B}{following}:<br>{shown}")
-    says = " ".join(example.says.split())
+    says = " ".join(example.says.split()) + " (Figures ours.)" * example.ours
     source = f"[{example.source.title}]({example.source.address})"
     return f"`{example.name}`{mark}", source, says, "<br>".join(given), example.differs
 
@@ -51,7 +52,7 @@ def _written(value: Number) -> str:
     if value is None:
         return "left out"
     if isinstance(value, Fraction) and value.denominator != 1 and 10**6 % value.denominator:
-        return f"{value.numerator}/{value.denominator}" if value.denominator < 1000 else f"{float(value):.6f}"
+        return f"{value.numerator}/{value.denominator}" if value.numerator < 1000 else f"{float(value):.6f}"
     return f"{float(value):.6f}".rstrip("0").rstrip(".")
 
 

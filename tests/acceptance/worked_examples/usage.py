@@ -74,7 +74,7 @@ def amplitude_day_7_retention(it: Example) -> None:
     )
 
 
-@example(AMPLITUDE_GROWTH, lane="sessions", differs="The source counts by months, the product day by day.")
+@example(AMPLITUDE_GROWTH, ours=True, lane="sessions", differs="The source counts by months, the product day by day.")
 def amplitude_growth_accounting(it: Example) -> None:
     """Active users = new + retained + resurrected; who was active before and is no more is churned, or dormant."""
     for name in ("retained", "dormant 1", "dormant 2"):
@@ -94,7 +94,7 @@ def amplitude_growth_accounting(it: Example) -> None:
     )
 
 
-@example(GOOGLE_SESSIONS, lane="sessions")
+@example(GOOGLE_SESSIONS, ours=True, lane="sessions")
 def google_analytics_session_duration(it: Example) -> None:
     """Total duration of all sessions over their number; those of 0 seconds count as well."""
     for hour, seconds in (("09", 60), ("10", 0), ("11", 180), ("12", 120.5)):
@@ -109,7 +109,12 @@ def google_analytics_session_duration(it: Example) -> None:
     )
 
 
-@example(BRANCH, company="strict", differs="Customers count here, and only those that are present and were seen once.")
+@example(
+    BRANCH,
+    ours=True,
+    company="strict",
+    differs="Customers count here, and only those that are present and were seen once.",
+)
 def branch_dormant_users(it: Example) -> None:
     """Dormant is who has been active and has not been seen for some time: 14 days in a shop, 30 or 45 in a bank."""
     for name, seen in (("13 days", "06-17"), ("14 days", "06-16"), ("30 days", "05-31"), ("left", "05-31")):
@@ -130,9 +135,10 @@ def branch_dormant_users(it: Example) -> None:
 
 @example(
     HEALTH,
+    ours=True,
     company="strict",
-    differs="The weights and the parts are the product's own: healthy begins at 70, tickets are not known here, and what is "
-    "not known of a customer is left out of its average.",
+    differs="The weights and the parts are the product's own: healthy begins at 70, tickets are not "
+    "known here, and a part without data is left out of a customer's average.",
 )
 def weighted_health_score(it: Example) -> None:
     """A weighted average of usage, nps, support and engagement; above 75 is healthy, below 40 is a high risk."""

@@ -56,7 +56,9 @@ def dela_nps(it: Example) -> None:
     )
 
 
-@example(AGERO, lane="nps", differs="Who answers twice in a period counts once here, with the last answer in it.")
+@example(
+    AGERO, ours=True, lane="nps", differs="Who answers twice in a period counts once here, with the last answer in it."
+)
 def agero_nps(it: Example) -> None:
     """(Promoters - detractors) / respondents: 5 and 1 of 8 are 50."""
     it.survey("nps", "06-12", {9: 4, 7: 2, 3: 2})
