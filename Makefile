@@ -5,7 +5,7 @@ SOURCES := aggregators exporters growthgauge streams
 RULES := $(wildcard deploy/prometheus/rules/*.yml)
 RULE_TESTS := $(wildcard deploy/prometheus/tests/*.yml)
 
-.PHONY: help up test check bench .venv unit lint promtool compose clean
+.PHONY: help up test check differential bench .venv unit lint promtool compose clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -17,6 +17,9 @@ test: unit ## Run all tests; what needs Java 17 and Maven says so where they are
 	$(BIN)/python -m pytest --ignore=tests/unit
 
 check: lint unit promtool compose ## Run what needs no server: format, lint, types, unit tests, rules
+
+differential: .venv/dev.stamp ## Compare 200 random logs with the reference: the long form of a unit test
+	GROWTHGAUGE_LOGS=$${GROWTHGAUGE_LOGS:-200} $(BIN)/python -m pytest -s --timeout=3600 tests/unit/test_differential.py
 
 bench: .venv/dev.stamp ## Measure the whole path
 	$(BIN)/python -m benchmarks

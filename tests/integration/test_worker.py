@@ -60,7 +60,8 @@ def test_events_reach_the_tables(pipeline: Pipeline) -> None:
     assert worker.metric('growth_events_total{outcome="accepted",type="session"}') == 3_000
     assert worker.metric('growth_events_total{outcome="conflict",type="survey"}') == 0
     topic = pipeline.topics["session"]
-    until(lambda: worker.metric(f'growth_consumer_lag{{partition="0",topic="{topic}"}}') == 0)
+    # It is looked at once a second: just now there may be none yet.
+    until(lambda: f'growth_consumer_lag{{partition="0",topic="{topic}"}} 0.0\n' in worker.get("/metrics")[1])
     assert worker.get("/-/healthy")[0] == 200
     status, seconds = worker.terminate()
     assert (status, seconds < 10) == (0, True), worker.text()
@@ -259,35 +260,6 @@ def test_a_worker_that_cannot_work_says_why(tansu: Broker, redis: RedisServer, t
     worker.terminate()
     assert "growthgauge rebuild" in refused(lapse_grace_days=3)
     pipeline.close()
-
-
-@pytest.mark.kafka
-def test_ten_kills_on_kafka_change_nothing(on_kafka: Pipeline) -> None:
-    """A worker killed ten times in the middle, everything sent twice in any order: the facts of one clean run."""
-    events = company(200, 20_000)
-    once = Pipeline(on_kafka.broker, on_kafka.redis, on_kafka.folder)
-    worker = once.ready_worker()
-    once.send(events)
-    until(lambda: once.outcomes().total() == len(events), 60, why=worker.text)
-    clean = once.facts()
-    worker.terminate()
-    on_kafka.redis.client().flushall()
-    twice = [*events, *events]
-    random.Random(5).shuffle(twice)
-    share = len(twice) // 11
-    covered = []
-    for kill in range(10):
-        worker = on_kafka.worker()
-        on_kafka.send(twice[kill * share : (kill + 1) * share])
-        until(lambda: on_kafka.outcomes().total() > sum(covered[-1:]), 60, why=worker.text)
-        worker.kill()
-        covered.append(on_kafka.outcomes().total())
-    on_kafka.send(twice[10 * share :])
-    worker = on_kafka.worker()
-    until(lambda: on_kafka.outcomes().total() == len(twice), 60, why=worker.text)
-    print("records covered at each kill:", covered, "of", len(twice))
-    assert sorted({0, *covered, len(twice)}) == [0, *covered, len(twice)]
-    assert on_kafka.facts() == clean
 
 
 def test_metrics_are_an_exposition(tansu: Broker, redis: RedisServer, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from aggregators.users import flows
 from tests.differential import SHOWN, compare
 from tests.random_logs import SETTINGS, as_of_days, doubled, random_log
 
-LOGS = int(os.environ.get("GROWTHGAUGE_LOGS", "28"))
+LOGS = int(os.environ.get("GROWTHGAUGE_LOGS", "14"))
 """How many random logs to compare; seeds count from 0."""
 
 
