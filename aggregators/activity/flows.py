@@ -8,7 +8,7 @@ from aggregators.activity.digest import AFTER_ALL, ANSWER_DAYS
 from aggregators.activity.health import (
     BANDS,
     INACTIVE_DAYS,
-    RECENCY_STEP,
+    QUIET_DAYS,
     TENURE_DAYS,
     Contract,
     Standing,
@@ -38,8 +38,6 @@ _KEYS = (
     *(key("customers_inactive", str(days)) for days in INACTIVE_DAYS),
 )
 _REACHED, _TAKEN = key("time_to_value", "session"), key("time_to_value_days", "session")
-_QUIET_DAYS = sorted({*range(RECENCY_STEP, WINDOW + 1, RECENCY_STEP), *INACTIVE_DAYS})
-"""Days after a session on which the customer is another if there was no other."""
 
 
 class Reach:
@@ -175,7 +173,7 @@ def _usage_turns(usage: Usage) -> Column:
     """Give marks of the days on which what sessions say may make a customer another."""
     active = usage.active
     following = np.append(active[1:], 1 << 62)
-    quiet = (active + days for days in _QUIET_DAYS)
+    quiet = (active + days for days in QUIET_DAYS)
     return np.concatenate(
         [
             active,

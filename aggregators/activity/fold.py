@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from aggregators.activity.digest import ANSWER_DAYS
+from aggregators.activity.digest import AFTER_ALL, ANSWER_DAYS
 from aggregators.activity.health import (
     BANDS,
     FREQUENCY_GAIN,
     INACTIVE_DAYS,
+    QUIET_DAYS,
     RECENCY_LOSS,
     RECENCY_STEP,
     TENURE_DAYS,
@@ -92,11 +93,9 @@ def _dated(entries: Entries) -> Dated:
 
 def _turns(known: Known) -> list[int]:
     """Give the days on which anything may change."""
-    days = {
-        day + after
-        for day in known.active
-        for after in (0, WINDOW, *range(0, WINDOW + 1, RECENCY_STEP), *INACTIVE_DAYS)
-    }
+    days: set[int] = set()
+    for day, following in pairwise([*known.active, AFTER_ALL]):
+        days.update((day, day + WINDOW), [day + quiet for quiet in QUIET_DAYS if day + quiet < following])
     days.update(day for stretch in known.features for day in stretch)
     days.update(known.users.days, known.presence.days, known.payment.days)
     days.update(day + after for day in known.presence.days for after in TENURE_DAYS)

@@ -18,6 +18,8 @@ NO_BAND = len(BANDS)
 """A customer absent, or without any part that counts."""
 INACTIVE_DAYS = (7, 14, 30, 60, 90)
 RECENCY_STEP, RECENCY_LOSS = 7, 25
+QUIET_DAYS = sorted({*range(RECENCY_STEP, WINDOW + 1, RECENCY_STEP), *INACTIVE_DAYS})
+"""Days after a session on which the customer is another if there was no other."""
 FREQUENCY_GAIN = 5
 TENURE_DAYS = (90, 365)
 """Days from the presence's first that add 50 to the tenure each."""
