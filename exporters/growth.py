@@ -116,7 +116,7 @@ class Growth:
         if meta.partitions not in (None, self._partitions):
             raise TablesMismatch(
                 f"The tables were written with {meta.partitions} partitions and PARTITIONS is {self._partitions}: "
-                f"set PARTITIONS to {meta.partitions}, or replay the events with `growthgauge rebuild --from-kafka`."
+                f"set PARTITIONS to {meta.partitions}, or start the workers on an empty Redis."
             )
         if self._fingerprint is None or meta.fingerprint in (None, self._fingerprint):
             return

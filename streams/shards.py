@@ -124,7 +124,7 @@ class ShardProcessor:
         if meta.partitions is not None and meta.partitions != self._config.partitions:
             raise WrongTables(
                 f"The tables were made for {meta.partitions} partitions, the setting partitions says "
-                f"{self._config.partitions}: go back to the old one, or run `growthgauge rebuild --from-kafka`."
+                f"{self._config.partitions}: go back to the old one, or start the workers on an empty Redis."
             )
         return meta
 

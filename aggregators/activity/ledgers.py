@@ -94,7 +94,7 @@ class Ledgers:
         headers = self._halves[starts[:, None] + np.arange(_HEADER - 1)].astype(np.int64)
         if (headers[:, 0] != VERSION).any():
             raise ValueError(
-                "a customer's activity has a format of another version: run `growthgauge rebuild --from-kafka`"
+                "a customer's activity was written by another version: use that version, or start on an empty Redis"
             )
         self._counts: Column = headers[:, 1:]
         sizes = self._counts * _HALVES

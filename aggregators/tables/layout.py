@@ -152,7 +152,7 @@ def unpack_meta(flat: list[bytes]) -> Meta:
     if stored.get(b"layout") != LAYOUT:
         raise TablesUnavailable(
             "The tables in Redis were written by another release of growthgauge, with another layout: use that "
-            "release, or replay the events into an empty Redis with `growthgauge rebuild --from-kafka`."
+            "release, or start the workers on an empty Redis, where they read again all that Kafka still has."
         )
     offsets: dict[str, Offset] = {}
     outcomes: dict[str, int] = {}
@@ -179,5 +179,5 @@ def unpack_meta(flat: list[bytes]) -> Meta:
 def _damaged(what: str) -> TablesUnavailable:
     return TablesUnavailable(
         f"What Redis holds as {what} was not written by growthgauge, or is damaged: restore a snapshot of Redis, "
-        "or replay the events into an empty one with `growthgauge rebuild --from-kafka`."
+        "or start the workers on an empty one, where they read again all that Kafka still has."
     )

@@ -155,6 +155,6 @@ def transact(link: Link, meta: Meta, writes: Sequence[Command]) -> None:
         # Redis does not roll back. Every key's kind was known, so this takes someone else's hand.
         raise TablesUnavailable(
             f"Redis at {link.server.address} has written only a part of a transaction ({failure}), because something "
-            "else changes keys named growth:*: restore a snapshot, or replay the events into an empty Redis with "
-            "`growthgauge rebuild --from-kafka`."
+            "else changes keys named growth:*: restore a snapshot, or start the workers on an empty Redis, where they "
+            "read again all that Kafka still has."
         )

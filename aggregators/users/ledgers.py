@@ -57,7 +57,9 @@ class Ledgers:
         headers = self.data[self.starts]
         self.counts: Column = headers & ((1 << _COUNT_BITS) - 1)
         if ((headers >> _COUNT_BITS) != VERSION).any():
-            raise ValueError("a user's ledger has a format of another version: run `growthgauge rebuild --from-kafka`")
+            raise ValueError(
+                "a user's ledger was written by another version: use that version, or start on an empty Redis"
+            )
         words_before = np.cumsum(self.counts) - self.counts
         total = int(self.counts.sum())
         self._positions: Column = np.arange(total) + np.repeat(self.starts + 1 - words_before, self.counts)
