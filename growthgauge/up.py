@@ -147,6 +147,8 @@ class Up:
         for _ in range(ATTEMPTS):
             if self._asked.is_set():
                 raise Ended
+            # Another may have taken it since; a broker's answer would not tell whose broker that is.
+            self._settle_port(part)
             child = self._children[part] = self._start_part(part)
             if wait_for(lambda: self._is_ready(part), self._all_well, START_SECONDS):
                 self._console.print(f"  [green]✓[/] {part:<9}{self._where(part)}", highlight=False)
@@ -160,7 +162,6 @@ class Up:
                 )
             if is_free(*self._address(part)):
                 break
-            self._settle_port(part)
         self._name_the_dead()
 
     def _start_part(self, part: str) -> Child:
