@@ -5,7 +5,7 @@ SOURCES := aggregators exporters growthgauge streams
 RULES := $(wildcard deploy/prometheus/rules/*.yml)
 RULE_TESTS := $(wildcard deploy/prometheus/tests/*.yml)
 
-.PHONY: help up test check differential bench .venv unit lint promtool compose clean
+.PHONY: help up test servers check kills differential bench .venv unit lint promtool compose clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -13,10 +13,19 @@ help: ## Say what there is
 up: .venv/up.stamp ## Start everything with a demo company; the page's address is printed
 	@$(BIN)/growthgauge up --demo
 
-test: unit ## Run all tests; what needs Java 17 and Maven says so where they are missing
+# Servers are mostly waited for, and rules only compute: side by side they take the time of one.
+MAKEFLAGS += --jobs=2 --output-sync=target
+
+test: unit servers ## Run all tests; what needs Java 17 and Maven says so where they are missing
+
+servers: .venv/dev.stamp
+	@echo "Tests with servers run beside those of the rules; both are shown when they are through."
 	$(BIN)/python -m pytest --ignore=tests/unit
 
 check: lint unit promtool compose ## Run what needs no server: format, lint, types, unit tests, rules
+
+kills: .venv/dev.stamp ## Kill workers on Apache Kafka ten times: the long form of a test with servers
+	GROWTHGAUGE_KILLS=10 $(BIN)/python -m pytest -s tests/integration/test_kills.py
 
 differential: .venv/dev.stamp ## Compare 200 random logs with the reference: the long form of a unit test
 	GROWTHGAUGE_LOGS=$${GROWTHGAUGE_LOGS:-200} $(BIN)/python -m pytest -s --timeout=3600 tests/unit/test_differential.py
