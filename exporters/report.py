@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
+from textwrap import wrap
 
 import msgspec
 from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
-from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
 
 from aggregators.calendar import date_of
 from aggregators.metrics.family import Family, Unit
@@ -24,7 +22,10 @@ from aggregators.money import MILLION
 from exporters.collector import exposable
 
 _VALUE = "value"
-_ANY_WIDTH = 10_000
+_HEAD = "growth_..."
+_GAP = "  "
+_NARROWEST = 16
+"""Of the column of labels, however narrow the terminal is."""
 _PERIODS = {
     "Calendar periods": ("day", "week", "month", "quarter", "year"),
     "Previous periods": tuple(f"previous_{kind}" for kind in ("day", "week", "month", "quarter", "year")),
@@ -73,14 +74,12 @@ def write_table(families: Iterable[Family], as_of: int, console: Console) -> Non
     """
     plain, by_period = _rows(families)
     date = date_of(as_of).isoformat()
-    if not console.is_terminal:
-        console.width = _ANY_WIDTH
-    console.print(_table(f"Growth on {date}", (_VALUE,), plain))
+    width = console.width if console.is_terminal else None
+    _write(f"Growth on {date}", (_VALUE,), plain, width, console)
     for title, periods in _PERIODS.items():
         rows = {row: values for row, values in by_period.items() if not values.keys().isdisjoint(periods)}
         if rows:
-            for table in _fitting(f"{title} as of {date}", periods, rows, console):
-                console.print(table)
+            _write(f"{title} as of {date}", periods, rows, width, console)
 
 
 Rows = dict[tuple[str, str], dict[str, str]]
@@ -95,33 +94,51 @@ def _rows(families: Iterable[Family]) -> tuple[Rows, Rows]:
             labels = dict(zip(family.labels, sample.labels, strict=True))
             period = labels.pop("period", None)
             rows = plain if period is None else by_period
-            key = family.name.removeprefix("growth_"), ", ".join(f"{name}={value}" for name, value in labels.items())
+            text = ", ".join(f"{name}={value}" for name, value in labels.items())
+            # A label is whatever an event said: nothing in it may move a terminal's cursor.
+            key = family.name.removeprefix("growth_"), text if text.isprintable() else repr(text)[1:-1]
             rows.setdefault(key, {})[period or _VALUE] = formatted(sample.value, family.unit)
     return plain, by_period
 
 
-def _table(title: str, columns: Sequence[str], rows: Rows) -> Table:
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("growth_...", overflow="fold")
-    table.add_column("", overflow="fold")
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="right", overflow="fold")
-    before = None
-    for (name, labels), values in rows.items():
-        table.add_row(Text("" if name == before else name), Text(labels), *(values.get(column) for column in columns))
+def _write(title: str, columns: Sequence[str], rows: Rows, width: int | None, console: Console) -> None:
+    """Write one table, or several with some of its columns each; of labels that are still too long the rest goes below.
+
+    It is laid out here: rich's tables take seconds for some thousand rows.
+    """
+    heads = [column.replace("_", " ") for column in columns]
+    names = max((cell_len(name) for name, _ in rows), default=0)
+    labels = max((cell_len(labels) for _, labels in rows), default=0)
+    values = [
+        max(map(cell_len, (head, *(row.get(column, "") for row in rows.values()))))
+        for head, column in zip(heads, columns, strict=True)
+    ]
+    names = max(names, cell_len(_HEAD))
+    others = 1 + names + sum(len(_GAP) + value for value in values) + len(_GAP)
+    if width is not None and others + labels > width:
+        if len(columns) > 1:
+            middle = (len(columns) + 1) // 2
+            _write(title, columns[:middle], rows, width, console)
+            _write(title, columns[middle:], rows, width, console)
+            return
+        labels = max(width - others, _NARROWEST)
+
+    def line(name: str, label: str, cells: Iterable[str]) -> str:
+        right = (" " * (value - cell_len(cell)) + cell for cell, value in zip(cells, values, strict=True))
+        return " " + _GAP.join((set_cell_size(name, names), set_cell_size(label, labels), *right))
+
+    console.out(title, style="italic", highlight=False)
+    console.out()
+    head = line(_HEAD, "", heads)
+    console.out(head, style="bold", highlight=False)
+    console.out(" " + "─" * (len(head) - 1), highlight=False)
+    before, lines = "", []
+    for (name, label), row in rows.items():
+        first, *more = [label] if cell_len(label) <= labels else wrap(label, labels)
+        lines.append(line("" if name == before else name, first, (row.get(column, "") for column in columns)))
+        lines += [line("", rest, [""] * len(values)).rstrip() for rest in more]
         before = name
-    return table
-
-
-def _fitting(title: str, columns: Sequence[str], rows: Rows, console: Console) -> Iterator[Table]:
-    table = _table(title, columns, rows)
-    unbounded = console.options.update_width(_ANY_WIDTH)
-    if len(columns) == 1 or Measurement.get(console, unbounded, table).maximum <= console.width:
-        yield table
-        return
-    middle = (len(columns) + 1) // 2
-    yield from _fitting(title, columns[:middle], rows, console)
-    yield from _fitting(title, columns[middle:], rows, console)
+    console.out("\n".join((*lines, "")), highlight=False)
 
 
 def formatted(value: Number, unit: Unit) -> str:

@@ -109,6 +109,27 @@ def test_markup_in_labels_is_text():
     assert "reason=[red]x" in table(growth_of(tables).families(AS_OF), width=200, force_terminal=True)
 
 
+def test_control_characters_in_labels_are_spelled_out():
+    """No event can move the cursor of whoever reads the report, or break a line of it."""
+    tables = filled()
+    put(tables, 0, {AS_OF: {"churned\x1f\x1b[2Jwiped\nout": 1}})
+    text = table(growth_of(tables).families(AS_OF))
+    assert "\x1b" not in text
+    assert r"reason=\x1b[2Jwiped\nout" in text
+
+
+def test_a_label_longer_than_a_terminal_goes_on_below():
+    """All of it is shown, in its column, beside a value that stays whole."""
+    tables = filled()
+    words = " ".join(f"word{number}" for number in range(40))
+    put(tables, 0, {AS_OF: {f"churned\x1f{words}": 1}})
+    text = table(growth_of(tables).families(AS_OF), width=80, force_terminal=True, color_system=None)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("word39") == text.count("reason=word0")
+    first = next(line for line in text.splitlines() if "reason=word0" in line)
+    assert first.split()[-1] == "1"
+
+
 @pytest.mark.parametrize(
     ("value", "unit", "written"),
     [
