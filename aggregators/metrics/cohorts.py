@@ -46,7 +46,14 @@ def _by_month(cohort: _Cohort, values: list[int]) -> Iterator[tuple[tuple[str, s
 
 @metric("cohort", "month")
 def growth_cohort_customers(r: Reading) -> Samples:
-    """Of the customers first present in a month, those present at the end of its month-th month after."""
+    """Of the customers first present in a month, those present at the end of its month-th month after.
+
+    Source: [Recurly: Subscriber retention report], [Feedgot: Customer cohorts].
+    Differs: Recurly sorts by the first paid invoice, and its months run from each customer's own day; here by the month
+        first present, in a trial too, at the ends of calendar months. Numbers, not percent: month 0 is who is left at
+        its end. Who returns counts again.
+    Example: [feedgot_cohort]: 200 join in January: `month="0"` 200, `"1"` 170, `"3"` 140.
+    """
     ends, columns = _month_ends(r), r.book.columns("cohort_customers")
     for cohort in _cohorts(r):
         yield from _by_month(cohort, r.book.sums(ends, [columns[cohort.name,]])[:, 0].tolist())
@@ -54,7 +61,14 @@ def growth_cohort_customers(r: Reading) -> Samples:
 
 @metric("cohort", "month", unit="money")
 def growth_cohort_mrr(r: Reading) -> Samples:
-    """MRR of the customers first present in a month at the end of its month-th month after, at that day's rates."""
+    """MRR of the customers first present in a month at the end of its month-th month after, at that day's rates.
+
+    Source: [Chargebee: MRR retention cohort], [ChartMogul: Net MRR retention].
+    Differs: Amounts, not percent of the first month. A customer's cohort is the month it was first present in, not that
+        of its first payment. Exchange rates move it.
+    Example: [chartmogul_customer_retention_rate]: 30 customers at 10 a month and 29 of them a month later: `month="1"`
+        290.
+    """
     ends, rates, shown = _month_ends(r), r.settings.rates, _cohorts(r)
     converted = {cohort.name: [0] * len(ends) for cohort in shown}
     for (name, currency), column in r.book.columns("cohort_mrr").items():
@@ -69,7 +83,15 @@ def growth_cohort_mrr(r: Reading) -> Samples:
 
 @metric("period", "milestone", unit="days")
 def growth_time_to_value_days_mean(r: Reading) -> Samples:
-    """Mean days from a customer's first day present to a milestone (session, payment) that it reached in the period."""
+    """Mean days from a customer's first day present to a milestone (session, payment) that it reached in the period.
+
+    `session` is a customer's first session, `payment` its first MRR; one before it was present counts 0 days.
+
+    Source: [NovaCalculator: Time to value], [ChartMogul: Trial-to-paid conversion and leads].
+    Differs: By the day of the milestone, over those who reached it: not by signup, where the number would go on
+        changing. Some take the median.
+    Example: [chartmogul_average_sales_cycle]: paying 2, 4 and 9 days after the signup: 15 / 3 = 5.
+    """
     for milestone in ("session", "payment"):
         means = ratio(r.flow("time_to_value_days", milestone), r.flow("time_to_value", milestone))
         yield from r.by_period(means, milestone)

@@ -178,25 +178,48 @@ def _amounts(r: Reading, row: Iterable[int]) -> Iterator[Number]:
 
 @metric("dimension", "segment")
 def growth_segment_customers(r: Reading) -> Samples:
-    """Customers present at the end of the as-of day by segment."""
+    """Customers present at the end of the as-of day by segment.
+
+    A dimension's latest non-empty value, else `unknown`; the plan is that of the subscription with the greatest MRR.
+
+    Source: [ChartMogul: Segmentation], [ChurnWard: Customer segmentation].
+    Differs: Each day has the values of that day, where filters elsewhere take today's values for the whole past.
+    Example: 60 customers sign up from `DE` and 40 without a country: `DE` 60, `unknown` 40.
+    """
     return _now(r, "segment_customers")
 
 
 @metric("dimension", "segment")
 def growth_segment_subscribers(r: Reading) -> Samples:
-    """Customers with MRR above zero at the end of the as-of day by segment."""
+    """Customers with MRR above zero at the end of the as-of day by segment.
+
+    Source: [ChartMogul: Segmentation], [ChartMogul: Subscribers].
+    Differs: As growth_segment_customers. A customer with two plans is in one segment, that of the greater subscription.
+    Example: [chartmogul_plan_switch]: one customer switches from plan A to B: `B` 1.
+    """
     return _now(r, "segment_subscribers")
 
 
 @metric("dimension", "segment", unit="money")
 def growth_segment_mrr(r: Reading) -> Samples:
-    """MRR at the end of the as-of day by segment."""
+    """MRR at the end of the as-of day by segment.
+
+    Source: [ChartMogul: Segmentation], [ChartMogul: Subscriptions with multiple components].
+    Differs: All of a customer's MRR is in one segment; growth_plan_mrr has it by subscription.
+    Example: [chartmogul_plan_switch]: from 50 on plan A to 30 on plan B: `B` 30.
+    """
     return zip(segments(r).labels, _amounts(r, _mrr(r, [r.as_of])[0].tolist()), strict=True)
 
 
 @metric("period", "dimension", "segment")
 def growth_segment_customers_new(r: Reading) -> Samples:
-    """Customers who were present for the first time in the period, by their segment then."""
+    """Customers who were present for the first time in the period, by their segment then.
+
+    Source: [ChartMogul: Segmentation], [ChartMogul: Subscribers] (new subscribers).
+    Differs: As growth_customers_new. By the segment at the end of that day; who changes segment later stays new where
+        it was.
+    Example: 8 customers come through ads and 2 through friends: `ads` 8, `friends` 2.
+    """
     shown = segments(r)
     flows = r.grouped("flow", "segment_new", shown.places.get, shown.size).tolist()
     return _by_period(r, (flows[position] for position, _ in _spans(r)))
@@ -204,19 +227,37 @@ def growth_segment_customers_new(r: Reading) -> Samples:
 
 @metric("period", "dimension", "segment")
 def growth_segment_customers_lost(r: Reading) -> Samples:
-    """Customers present at the period's start and absent at its end, by their segment at the start."""
+    """Customers present at the period's start and absent at its end, by their segment at the start.
+
+    Source: [ChartMogul: Segmentation], [ChartMogul: Customer churn rate].
+    Differs: Where a customer was at the start, not where it left from: who switches plan and then leaves is lost to the
+        first plan. Changing segment is not being lost.
+    Example: 5 of 100 customers on plan A switch to B and leave in the same month: `A` 5, `B` 0.
+    """
     return _by_period(r, _lost(r))
 
 
 @metric("period", "dimension", "segment", unit="ratio")
 def growth_segment_customer_churn_ratio(r: Reading) -> Samples:
-    """Customers lost in the period per customer at its start, by their segment then."""
+    """Customers lost in the period per customer at its start, by their segment then.
+
+    Source: [ChurnWard: Customer segmentation], [ChartMogul: Customer churn rate].
+    Differs: As growth_customer_churn_ratio and growth_segment_customers_lost, so that losses are of those divided by.
+        By `owner` it is the churn of an account's representative.
+    Example: 5 of the 100 customers on plan A at the start are lost: 5 / 100 = 0.05.
+    """
     return _by_period(r, map(ratio, _lost(r), _at_start(r)))
 
 
 @metric("period", "dimension", "segment", unit="score")
 def growth_segment_nps(r: Reading) -> Samples:
-    """Net promoter score of the period by segment at the end of the answer's day, each respondent's last answer."""
+    """Net promoter score of the period by segment at the end of the answer's day, each respondent's last answer.
+
+    Source: [Harvard Business Review: The one number you need to grow], [ChartMogul: Segmentation].
+    Differs: As growth_nps. An answer stays in the segment of its day, of a customer who has left too; survey tools
+        often sort by attributes of today.
+    Example: of 10 respondents in `DE` 6 promote and 2 detract: 100 x (6 - 2) / 10 = 40.
+    """
     outcomes = ("promoter", "passive", "detractor")
     promoters, passives, detractors = (_less_voids(r, "segment_nps", outcome) for outcome in outcomes)
     balance, respondents = 100 * (promoters - detractors), promoters + passives + detractors
@@ -225,7 +266,15 @@ def growth_segment_nps(r: Reading) -> Samples:
 
 @metric("period", "dimension", "segment", "movement", unit="money")
 def growth_segment_mrr_movement(r: Reading) -> Samples:
-    """What changed a segment's MRR in the period; who changes segment books left in the old and entered in the new."""
+    """What changed a segment's MRR in the period; who changes segment books left in the old and entered in the new.
+
+    Of who changes segment with MRR on both days, the old MRR is `left` in the old one and `entered` in the new one.
+
+    Source: [ChartMogul: Chart data] (MRR entering and leaving the segment).
+    Differs: ChartMogul shows such rows for filters by plan; here they are there for each dimension. All segments of a
+        dimension add up to growth_mrr_movement, `left` and `entered` to 0.
+    Example: [chartmogul_plan_switch]: from 50 on A to 30 on B: `A` left -50; `B` entered 50, contraction -20.
+    """
     spans = [period for _, period in _spans(r)]
     if not spans:
         return
