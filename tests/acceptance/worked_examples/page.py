@@ -45,7 +45,7 @@ def _row(example: Example) -> tuple[str, ...]:
         given.append(shown if only else f"{day.day} {day:%B}{following}:<br>{shown}")
     says = " ".join(example.says.split()) + " (Figures ours.)" * example.ours
     source = f"[{example.source.title}]({example.source.address})"
-    return f"`{example.name}`{mark}", source, says, "<br>".join(given), example.differs
+    return f'<a id="{example.name}"></a>`{example.name}`{mark}', source, says, "<br>".join(given), example.differs
 
 
 def _written(value: Number) -> str:
