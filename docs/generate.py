@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -18,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from aggregators.calendar import Zone
 from aggregators.metrics import CATALOGUE, Metric, MetricSettings
+from aggregators.metrics.sources import SOURCES
 from aggregators.tables.memory import Tables
 from exporters.collector import GrowthCollector
 from exporters.growth import Growth
@@ -105,7 +107,13 @@ as-of day: today, or the day given with `--as-of`. What workers and exporter tel
   any data.
 - Amounts are in the reporting currency: a flow at the rate of its day, a level at the rate of the day it is asked for.
   See [Currencies and rates](../how-to/currencies-and-rates.md).
+
+Below the tables each metric has a section: its definition, who else defines it, how other tools differ, and an example.
+An example with a name is acted out in full in [Worked examples](../explanation/worked-examples.md);
+[Definitions compared](../explanation/compared-definitions.md) has the differences at a glance.
 """
+
+EXAMPLES = "../explanation/worked-examples.md"
 
 UNITS = {
     "count": "a number of what the metric names",
@@ -236,20 +244,52 @@ def _limits(field: FieldInfo) -> str:
 
 
 def metrics_page() -> str:
-    """Describe every growth metric."""
-    lines = [METRICS]
-    for group, metrics in groupby(CATALOGUE, key=_group):
-        lines += [f"## {METRIC_GROUPS.get(group, group.replace('_', ' ').capitalize())}\n"]
-        lines += ["| metric | labels | unit | meaning |", "| --- | --- | --- | --- |"]
-        lines += [f"| `{each.name}` | {_names(each.labels)} | {each.unit} | {_cell(each.help)} |" for each in metrics]
-        lines.append("")
+    """Describe every growth metric: a table of all, the words in it, and a section for each."""
+    groups = [(METRIC_GROUPS.get(name, name.replace("_", " ").capitalize()), [*its]) for name, its in _grouped()]
+    lines = [METRICS, "## All metrics\n", "| metric | labels | meaning |", "| --- | --- | --- |"]
+    for title, metrics in groups:
+        lines.append(f"| **[{title}](#{title.lower().replace(',', '').replace(' ', '-')})** | | |")
+        lines += [f"| [`{each.name}`](#{each.name}) | {_names(each.labels)} | {_cell(each.help)} |" for each in metrics]
     units = {metric.unit for metric in CATALOGUE}
-    lines += ["## Units\n", "| unit | what a value is |", "| --- | --- |"]
+    lines += ["\n## Units\n", "| unit | what a value is |", "| --- | --- |"]
     lines += [f"| {unit} | {text} |" for unit, text in UNITS.items() if unit in units]
     labels = {label for metric in CATALOGUE for label in metric.labels}
     lines += ["\n## Labels\n", "| label | values |", "| --- | --- |"]
     lines += [f"| `{name}` | {_cell(text)} |" for name, text in LABELS.items() if name in labels]
+    for title, metrics in groups:
+        lines += [f"\n## {title}", *map(_metric, metrics)]
     return _page(lines)
+
+
+def _metric(metric: Metric) -> str:
+    labels = f"labels {_names(metric.labels)}" if metric.labels else "no labels"
+    definition = _linked(f"{metric.help} {metric.definition}".strip(), metric)
+    return f"""
+### `{metric.name}`
+
+*Type {metric.type}, unit {metric.unit}, {labels}.* {definition}
+
+- **Source:** {_linked(metric.source, metric)}
+- **Differs:** {_linked(metric.differs, metric)}
+- **Example:** {_linked(metric.example, metric)}"""
+
+
+def _linked(text: str, metric: Metric) -> str:
+    """Turn names in brackets into links to sources or worked examples, and other metrics' names to their sections."""
+
+    def link(found: re.Match[str]) -> str:
+        code, title, name = found.groups()
+        if title:
+            return f"[{title}]({SOURCES[title]})" if title in SOURCES else f"[`{title}`]({EXAMPLES}#{title})"
+        if name and name != metric.name:
+            return f"[`{name}`](#{name})"
+        return code or f"`{name}`"
+
+    return re.sub(r"(`[^`]*`)|\[([^\]]+)\]|\b(growth_\w+)", link, text)
+
+
+def _grouped() -> Iterable[tuple[str, Iterator[Metric]]]:
+    return groupby(CATALOGUE, key=_group)
 
 
 def _group(metric: Metric) -> str:

@@ -21,6 +21,7 @@ from aggregators.batch import fold_batch
 from aggregators.calendar import Zone, day_of
 from aggregators.facts import Facts
 from aggregators.metrics import CATALOGUE, Book, MetricSettings, samples
+from aggregators.metrics.sources import SOURCES
 from aggregators.rates import Rates
 from aggregators.rules import Rules
 from aggregators.tables import Space
@@ -30,6 +31,7 @@ from streams.decode import Decoded, decode
 from streams.fields import ENVELOPE, FIELDS
 from streams.partition import partition_of
 from streams.pipeline_metrics import OUTCOMES, REASONS
+from tests.acceptance.worked_examples import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -43,6 +45,9 @@ NOON = 1_781_524_800_000
 NINETIES = 631_152_000_000
 DAY_MS = 86_400_000
 
+WORKED = {example.name: example for example in EXAMPLES}
+
+every_metric = pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
@@ -144,6 +149,65 @@ def test_every_label_and_unit_of_a_metric_is_explained():
     """The page of metrics says what each label and unit means."""
     assert {label for metric in CATALOGUE for label in metric.labels} <= GENERATOR.LABELS.keys()
     assert {metric.unit for metric in CATALOGUE} <= GENERATOR.UNITS.keys()
+
+
+def named(text: str) -> list[str]:
+    """Give what a note names in square brackets, outside of code."""
+    return re.findall(r"\[([^\]]*)\]", re.sub(r"`[^`]*`", "", text))
+
+
+def worked(name: str, metric: str) -> list[float]:
+    """Give the values that a worked example expects of a metric."""
+    days = WORKED[name].expected.values()
+    found = [value for day in days for key, value in day.items() if f"growth_{key.partition('{')[0]}" == metric]
+    return [float(value) for value in found if value is not None]
+
+
+@every_metric
+def test_a_metric_is_described_whole(metric):
+    """Its section has type, unit, labels, definition, a source with a link, how others differ, and numbers."""
+    shown = section((DOCS / "reference" / "metrics.md").read_text(encoding="utf-8"), f"`{metric.name}`")
+    head, source, differs, example = re.fullmatch(
+        r"\n(\S.*)\n\n- \*\*Source:\*\* (\S.*)\n- \*\*Differs:\*\* (\S.*)\n- \*\*Example:\*\* (\S.*)\n+", shown
+    ).groups()
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    assert head.startswith(
+        f"*Type {metric.type}, unit {metric.unit}, {f'labels {labels}' if labels else 'no labels'}.* "
+    )
+    assert metric.help in head
+    assert "](https://" in source
+    assert len(differs) > 20
+    assert re.search(r"\d", example)
+    assert all(note.endswith(".") for note in (head, source, differs, example))
+
+
+@every_metric
+def test_what_a_metric_refers_to_is_there(metric):
+    """Brackets name sources, in an example a worked example, and every name of a metric is one."""
+    assert named(metric.source)
+    assert {*named(metric.definition), *named(metric.source), *named(metric.differs)} <= SOURCES.keys()
+    assert {*named(metric.example)} <= WORKED.keys()
+    text = f"{metric.definition} {metric.source} {metric.differs} {metric.example}"
+    assert set(re.findall(r"\bgrowth_\w+", text)) <= {other.name for other in CATALOGUE}
+
+
+@every_metric
+def test_a_metrics_example_is_the_worked_one(metric):
+    """Where worked examples have the metric, one of them is named, and a value that it expects is told."""
+    if not any(worked(name, metric.name) for name in WORKED):
+        assert not named(metric.example)
+        return
+    [name] = named(metric.example)
+    told = [float(number.replace(",", "")) for number in re.findall(r"\d[\d,]*(?:\.\d+)?", metric.example)]
+    assert any(number == pytest.approx(abs(value), rel=1e-3) for value in worked(name, metric.name) for number in told)
+
+
+def test_every_source_is_a_page_and_is_named():
+    """Addresses are of public pages, each there once, in order; none is left over from a metric that changed."""
+    assert all(re.fullmatch(r"https://([\w-]+\.)+[a-z]+/[\w./#%-]+", address) for address in SOURCES.values())
+    assert len(set(SOURCES.values())) == len(SOURCES)
+    assert list(SOURCES) == sorted(SOURCES, key=str.lower)
+    assert {title for metric in CATALOGUE for title in (*named(metric.source), *named(metric.differs))} == set(SOURCES)
 
 
 def test_every_outcome_and_reason_is_explained():
@@ -322,7 +386,10 @@ def _anchor(title: str) -> str:
 
 
 def _anchors(path: Path) -> set[str]:
-    return {_anchor(title) for title in re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)}
+    text = path.read_text(encoding="utf-8")
+    return {_anchor(title) for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)} | {
+        *re.findall(r'<a id="([^"]+)"></a>', text)
+    }
 
 
 @every_page
