@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -56,6 +57,8 @@ def run(task: Task) -> None:
             if seconds > SECONDS or count == task.events:
                 print(msgspec.json.encode(Result(count, seconds, time.process_time() - cpu)).decode(), flush=True)
                 os._exit(0)
+
+    logging.disable()  # a new cluster's coordinator is not there at once, of which aiokafka makes an error
 
     async def main() -> None:
         await app.start()

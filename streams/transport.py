@@ -38,6 +38,8 @@ FETCH_WAIT_MS = 20
 FETCH_BYTES = 16 << 20
 """What one answer of a broker holds at most, all partitions together."""
 PARTITION_FETCH_BYTES = 2 << 20
+FULL_SECONDS = 0.02
+"""How long to wait for others while there are records that Faust had no room for."""
 BATCH_RECORDS = 10_000
 """A batch ends with the producer's batch that reaches this many records."""
 
@@ -250,6 +252,9 @@ async def fetched(
         left = deadline - time.monotonic()
         if taken or left <= 0:
             return taken
+        if partitions and any(tp not in partitions for tp in fetcher._records):
+            # Faust's buffers were full when it asked. That they no longer are it only says by asking again.
+            left = min(left, FULL_SECONDS)
         waiter = fetcher._create_fetch_waiter()
         done, _ = await asyncio.wait([waiter], timeout=left)
         if not done or fetcher._closed:
