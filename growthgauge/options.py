@@ -20,10 +20,13 @@ TOPICS = (
     *(name for name in Settings.model_fields if name.startswith("topic_")),
 )
 ACCEPTANCE = ("accept_from", "allowed_skew_hours", "group")
-RULES = ("time_zone", "lapse_grace_days", "purchase_lapse_days", "dedupe_days")
+RULES = (
+    *("time_zone", "lapse_grace_days", "purchase_lapse_days", "dedupe_days", "dimensions"),
+    *("health_weights", "health_users", "health_features"),
+)
 METRICS = (
-    *("reporting_currency", "rates_file", "gross_margin", "dimensions", "segment_periods", "segment_limit"),
-    *("cohort_months", "health_weights", "health_users", "health_features", "targets"),
+    *("reporting_currency", "rates_file", "gross_margin", "segment_periods", "segment_limit", "cohort_months"),
+    "targets",
 )
 LOGS = ("log_format", "log_level")
 PORTS = ("listen", "exporter_port", "worker_port")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from growthgauge import wiring
+from growthgauge import options, wiring
 from growthgauge.errors import WrongUsage
 from growthgauge.folder import Folder
 from growthgauge.settings import ENV_PREFIX, HEALTH_WEIGHTS, Settings, load, load_beside
@@ -224,3 +224,32 @@ def test_a_rates_file_that_cannot_be_used_is_refused(tmp_path, content, says):
         (tmp_path / "rates.json").write_text(content)
     with pytest.raises(WrongUsage, match=says):
         wiring.metric_settings(load({"rates_file": "rates.json"}))
+
+
+OTHER_RULES = {
+    "time_zone": "Europe/Berlin",
+    "lapse_grace_days": 3,
+    "purchase_lapse_days": 90,
+    "dedupe_days": 30,
+    "dimensions": "plan",
+    "health_weights": {"recency": 5},
+    "health_users": 7,
+    "health_features": 7,
+}
+OTHER_METRICS = {
+    "reporting_currency": "EUR",
+    "rates_file": "rates.json",
+    "gross_margin": "0.8",
+    "segment_periods": "month",
+    "segment_limit": 10,
+    "cohort_months": 24,
+    "targets": {"customer_churn_ratio": 0.03},
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [*OTHER_RULES.items(), *OTHER_METRICS.items()])
+def test_rules_are_the_settings_that_folds_read(name: str, value: object):
+    """Those that worker and rebuild take as flags change the fingerprint, those of whoever reads do not."""
+    assert (OTHER_RULES.keys(), OTHER_METRICS.keys()) == (set(options.RULES), set(options.METRICS))
+    changed = wiring.rules(load({name: value})).fingerprint() != wiring.rules(load({})).fingerprint()
+    assert changed == (name in OTHER_RULES)
