@@ -100,9 +100,7 @@ def check(run: Run, clean: Clean, covered: list[int], outcomes: dict[str, int]) 
     assert not [worker.text() for worker in run.workers if "Traceback" in worker.text()]
 
 
-def test_a_killed_worker_changes_nothing(
-    run: Run, clean: Clean, lines: list[str], tell: Callable[[str], None]
-) -> None:
+def test_a_killed_worker_changes_nothing(run: Run, clean: Clean, lines: list[str], tell: Callable[[str], None]) -> None:
     """Everything sent twice in any order, the only worker killed again and again, changes no report."""
     run.begin()
     covered = kill_on_the_way(run, lines, KILLS, lambda _: run.worker(), tell)
