@@ -171,11 +171,11 @@ class ShardProcessor:
                 allowed_skew_ms=self._config.allowed_skew,
             )
             fields = batches.touched(decoded.sessions, decoded.events)
-            count = sum(map(len, fields.values()))
-            excess = count / COMMIT_LEDGERS
+            # Of each table: a customer's ledger is written once for all the users of a piece.
+            excess = max(map(len, fields.values())) / COMMIT_LEDGERS
             if excess <= 1 or len(records) <= 1:
                 ledgers = {space: self._read(space, names) for space, names in fields.items()}
-                held = sum(len(ledger) for found in ledgers.values() for ledger in found.values())
+                held = sum(sum(map(len, found.values())) for found in ledgers.values())
                 excess = max(excess, held / COMMIT_BYTES)
                 if excess <= 1 or len(records) <= 1:
                     if excess < 0.5 and len(records) == size:

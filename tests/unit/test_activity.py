@@ -340,7 +340,7 @@ def test_a_ledger_of_another_format_is_refused() -> None:
     """Bytes of an unknown version raise an error that says what to do."""
     table = Table()
     table.ledgers[activity.field("c")] = (9).to_bytes(32, "little")
-    with pytest.raises(ValueError, match="growthgauge rebuild"):
+    with pytest.raises(ValueError, match="on an empty Redis"):
         table.put(Batch([session(FIRST)]))
 
 

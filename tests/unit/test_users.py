@@ -355,7 +355,7 @@ def test_neighbours_are_found_across_words(sets: list[set[int]], day: int) -> No
 
 def test_a_ledger_of_another_format_is_refused() -> None:
     """Bytes of an unknown version raise an error that says what to do."""
-    with pytest.raises(ValueError, match="growthgauge rebuild"):
+    with pytest.raises(ValueError, match="on an empty Redis"):
         users.apply(
             UTC, Sessions.of([session(FIRST)]), {key("c", "u"): (9 << 48).to_bytes(8, "little")}, Facts(), Counter()
         )
