@@ -20,7 +20,7 @@ test: unit servers ## Run all tests; what needs Java 17 and Maven says so where 
 
 servers: .venv/dev.stamp
 	@echo "Tests with servers run beside those of the rules; both are shown when they are through."
-	$(BIN)/python -m pytest --ignore=tests/unit
+	$(BIN)/python -m pytest --ignore=tests/unit --numprocesses=4 --dist=loadfile
 
 check: lint unit promtool compose ## Run what needs no server: format, lint, types, unit tests, rules
 

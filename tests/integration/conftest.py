@@ -13,20 +13,6 @@ from tests.servers_kafka import Broker, Kafka, Tansu, missing_for_kafka
 
 
 @pytest.fixture(scope="session")
-def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """Write a line that is seen though output is captured and the test passes."""
-    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-    capture = request.config.pluginmanager.get_plugin("capturemanager")
-
-    def write(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            reporter.ensure_newline()
-            reporter.write_line(line)
-
-    return write
-
-
-@pytest.fixture(scope="session")
 def shared_redis() -> Iterator[RedisServer]:
     """One Redis for all tests that do not harm it."""
     with redis_server() as running:
