@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
 from fractions import Fraction
@@ -182,18 +183,19 @@ def differences(product: Numbers, expected: reference.Samples) -> list[str]:
 
 def compare(
     log: Sequence[dict], settings: Mapping[str, object], days: Sequence[date], seed: int
-) -> tuple[int, list[str]]:
-    """Run one log through both, and count and compare the samples of all as-of days."""
+) -> tuple[Counter[str], list[str]]:
+    """Run one log through both, count the samples of all as-of days by metric, and compare them."""
     product = Product(settings)
     product.take(log, seed)
     wrong = product.rejected + product.unbalanced()
     if wrong:
-        return 0, wrong
+        return Counter(), wrong
     book = product.book()
     expected = reference.Reference(list(log), reference.Settings(**settings))  # type: ignore[arg-type]
-    compared, told = 0, []
+    compared: Counter[str] = Counter()
+    told = []
     for day in days:
         theirs = expected.metrics(day)
-        compared += sum(name in COMPARED for name, _ in theirs)
+        compared.update(name for name, _ in theirs if name in COMPARED)
         told += [f"{day} {line}" for line in differences(product.metrics(book, day), theirs)]
     return compared, told
