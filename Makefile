@@ -5,7 +5,7 @@ SOURCES := aggregators exporters growthgauge streams
 RULES := $(wildcard deploy/prometheus/rules/*.yml)
 RULE_TESTS := $(wildcard deploy/prometheus/tests/*.yml)
 
-.PHONY: help up test servers check kills differential bench .venv unit lint promtool compose clean
+.PHONY: help up test servers check kills differential fuzz bench .venv unit lint promtool compose clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ kills: .venv/dev.stamp ## Kill workers on Apache Kafka ten times: the long form 
 
 differential: .venv/dev.stamp ## Compare 200 random logs with the reference: the long form of a unit test
 	GROWTHGAUGE_LOGS=$${GROWTHGAUGE_LOGS:-200} $(BIN)/python -m pytest -s --timeout=3600 tests/unit/test_differential.py
+
+fuzz: .venv/dev.stamp ## Try a million mutated records: the long form of a unit test
+	GROWTHGAUGE_FUZZ=$${GROWTHGAUGE_FUZZ:-1000000} $(BIN)/python -m pytest -s --timeout=7200 tests/unit/test_fuzz.py
 
 bench: .venv/dev.stamp ## Measure the whole path
 	$(BIN)/python -m benchmarks
