@@ -51,6 +51,7 @@ class Findings(msgspec.Struct):
     slowest_seconds: float = 0.0
     """CPU time of the slowest record's decoding, alone."""
     slowest: bytes = b""
+    crashes: int = 0
     wrong: list[str] = msgspec.field(default_factory=list)
     """Every rule that a record broke."""
 
@@ -63,6 +64,7 @@ class Findings(msgspec.Struct):
             f"{self.rejected.total():,} rejected ({rejected}); every one of them exactly once\n"
             f"{self.folded:,} of those accepted folded twice, in other orders and batches, and shown\n"
             f"slowest record {1000 * self.slowest_seconds:.1f} ms of CPU ({len(self.slowest):,} bytes), "
+            f"{self.crashes} crashes, "
             f"{len(self.wrong)} wrong"
         )
 
@@ -88,13 +90,23 @@ def run(records: int, seed: int, *, shown_every: int = 1, findings: Findings | N
         size = min(chance.choice((1, 2, 3, 50, 200)), until - found.records)
         partitions = chance.choice((1, 1, 1, 4))
         gate = Gate(chance.randrange(partitions), partitions, ACCEPT_FROM, DAY)
-        decoded = _try_batch([(maker.record(), maker.timestamp()) for _ in range(size)], gate, found)
+        batch = [(maker.record(), maker.timestamp()) for _ in range(size)]
+        try:
+            decoded = _try_batch(batch, gate, found)
+        except Exception as error:  # noqa: BLE001 - whatever it is, no record may raise it
+            found.crashes += 1
+            found.wrong.append(f"{type(error).__name__}: {error} of {batch!r}")
+            break
         sessions += list(decoded.sessions)
         events += decoded.events
         if len(sessions) + len(events) >= GROUP:
-            facts = _try_fold(sessions, events, chance, found)
-            if groups % shown_every == 0:
-                found.wrong += show(facts)
+            try:
+                facts = _try_fold(sessions, events, chance, found)
+                if groups % shown_every == 0:
+                    found.wrong += show(facts)
+            except Exception as error:  # noqa: BLE001 - whatever it is, no event may raise it
+                found.crashes += 1
+                found.wrong.append(f"{type(error).__name__}: {error} of {sessions!r} {events!r}")
             groups += 1
             sessions, events = [], []
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 import pytest
 from hypothesis import given, settings
@@ -339,3 +340,13 @@ def test_the_longest_coverages_stay_days_that_can_be_asked_for(interval: str) ->
     """A thousand intervals are no error, and what falls after the last day is left out."""
     facts = facts_of([payment("9998-01-01", interval=interval, interval_count=1000)])
     assert story(facts, "new") == ["9998-01-01 new +1"]
+
+
+def test_a_monthly_amount_beyond_64_bits_is_kept_and_counted():
+    """The greatest amount a day is more millionths a month than a machine's integer holds: no batch may fail on it."""
+    most = "999999999999.99"
+    events = [payment(f"2026-01-0{n}T00:00:00Z", most, interval="day", subscription_id=f"s{n}") for n in (1, 2, 3)]
+    facts = facts_of(events)
+    assert facts == facts_of(reversed(events))
+    mrr = sum(amount for _, fact, amount in facts if parts(fact)[:2] in (("mrr", "new"), ("mrr", "expansion")))
+    assert mrr == 3 * round(Fraction(most) * 1_000_000 * 365 / 12) > 2**64
