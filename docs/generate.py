@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -329,14 +328,22 @@ def _told(families: Iterable[tuple[Any, Sequence[str]]]) -> Iterator[str]:
 def command_line_page() -> str:
     """Describe every command."""
     lines = [COMMAND_LINE, *(f"| [`{name}`](#growthgauge-{name}) | {text} |" for name, text in COMMANDS.items()), ""]
+    parent = click.Context(cli, info_name="growthgauge")
     for name in COMMANDS:
-        lines += _command(name, importlib.import_module(f"growthgauge.commands.{name}").command)
+        command = cli.get_command(parent, name)
+        if isinstance(command, click.Group):
+            lines += [f"## growthgauge {name}\n", f"{command.help}\n"]
+            inner = click.Context(command, parent=parent, info_name=name)
+            for each in command.commands.values():
+                lines += _command(f"{name} {each.name}", each, inner, "###")
+        elif command is not None:
+            lines += _command(name, command, parent)
     return _page(lines)
 
 
-def _command(name: str, command: click.Command) -> Iterator[str]:
-    context = click.Context(command, parent=click.Context(cli, info_name="growthgauge"), info_name=name)
-    yield f"## growthgauge {name}\n"
+def _command(name: str, command: click.Command, parent: click.Context, heading: str = "##") -> Iterator[str]:
+    context = click.Context(command, parent=parent, info_name=command.name)
+    yield f"{heading} growthgauge {name}\n"
     yield f"`{' '.join(command.get_usage(context).split()).removeprefix('Usage: ')}`\n"
     yield from (f"{' '.join(paragraph.split())}\n" for paragraph in (command.help or "").split("\n\n"))
     yield from ("| option | meaning |", "| --- | --- |")

@@ -22,6 +22,7 @@ COMMANDS = {
     "worker": "Turn events from the broker into facts in Redis.",
     "exporter": "Serve the growth metrics to Prometheus, and a page to people.",
     "rebuild": "Fold all ledgers anew.",
+    "dead-letters": "List the records that could not be accepted, and send them again.",
 }
 HIDDEN = ("demo",)
 """Commands that `up` starts and nobody else."""
@@ -48,7 +49,7 @@ class Lazy(click.Group):
         del ctx
         if cmd_name not in COMMANDS and cmd_name not in HIDDEN:
             return None
-        command: click.Command = importlib.import_module(f"growthgauge.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"growthgauge.commands.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

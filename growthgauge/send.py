@@ -6,7 +6,7 @@ import asyncio
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from growthgauge.lines import STANDARD_INPUT, chunks
 from growthgauge.settings import Settings
 from growthgauge.topics import identities, make_topics
 from streams.partition import partition_of
+from streams.pipeline_metrics import OUTCOMES
 from streams.producer import Producer, TooLarge
 from streams.topics import BrokerUnavailable
 
@@ -34,6 +35,23 @@ class Head(msgspec.Struct, gc=False):
     customer_id: str = ""
 
 
+_decode = msgspec.json.Decoder(Head).decode
+_decode_again = msgspec.json.Decoder(float_hook=float).decode
+
+
+def head_of(line: bytes) -> Head:
+    """Read what an event says of itself; of what is none everything is empty."""
+    try:
+        return _decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        # As the worker does: of a field that is there twice the last one counts, whatever the first one holds.
+        return msgspec.convert(_decode_again(line), Head)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return Head()
+
+
 class Router:
     """Says where a line goes: topic, partition, key."""
 
@@ -41,27 +59,15 @@ class Router:
         """Take the topics by event type; what has no known type goes where signups go."""
         self._topics = topics
         self._other = topics["signup"]
-        self._decode = msgspec.json.Decoder(Head).decode
         self._partition = lru_cache(200_000)(lambda customer_id: partition_of(customer_id, partitions))
 
     def __call__(self, line: bytes) -> tuple[str, int, bytes | None]:
         """Route one line; one that is no event is still routed, so that the dead letters have it."""
-        try:
-            head = self._decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            head = _read_again(line)
+        head = head_of(line)
         topic = self._topics.get(head.type, self._other)
         if not head.customer_id:
             return topic, 0, None
         return topic, self._partition(head.customer_id), head.customer_id.encode()
-
-
-def _read_again(line: bytes) -> Head:
-    """Read a head as the worker does, of a field that is there twice the last one, whatever the first one holds."""
-    try:
-        return msgspec.convert(msgspec.json.Decoder(float_hook=float).decode(line), Head)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return Head()
 
 
 class Result(msgspec.Struct):
@@ -93,6 +99,27 @@ def check_files(files: Sequence[str]) -> None:
             raise WrongUsage(f"The file {name} cannot be read: {error.strerror}.") from None
 
 
+def became(result: Result) -> str:
+    """Word what became of what was sent, to go after "12 sent"; empty if that was not waited for."""
+    if result.outcomes is None:
+        return ""
+    counts = dict.fromkeys(OUTCOMES, 0)
+    reasons = []
+    for key, count in sorted(result.outcomes.items()):
+        kind, _, outcome = key.partition("/")
+        if kind == "rejected":
+            counts["rejected"] += count
+            if count:
+                reasons.append(f"{count:,} {outcome}")
+        else:
+            counts[outcome] += count
+    shown = [f"{counts[name]:,} {name}" for name in OUTCOMES if counts[name] or name not in {"revised", "conflict"}]
+    text = ", ".join(shown) + (f" ({', '.join(reasons)})" if reasons else "")
+    processed = sum(counts.values())
+    others = "" if processed == result.acknowledged else f"; with others' events, {processed:,} were processed"
+    return f": {text}{others}"
+
+
 async def send_files(
     settings: Settings, files: Sequence[str], tables: Tables | None, progress: Callable[[int, int], None]
 ) -> Result:
@@ -108,23 +135,46 @@ async def send_files(
         GrowthgaugeError: the broker or a file failed; the message says how much was acknowledged.
         TablesUnavailable: the tables do not answer.
     """
+
+    async def feed(producer: Producer, route: Router, result: Result) -> None:
+        try:
+            await _send_lines(producer, route, files, result, progress)
+        except (OSError, EOFError, zlib.error) as error:
+            raise GrowthgaugeError(
+                f"A file could not be read to its end ({error}): {producer.acknowledged.records:,} lines were "
+                "acknowledged; mend it and send it again, which is safe."
+            ) from None
+
+    return await deliver(settings, tables, feed, "lines")
+
+
+async def deliver(
+    settings: Settings, tables: Tables | None, feed: Callable[[Producer, Router, Result], Awaitable[None]], what: str
+) -> Result:
+    """Send what `feed` gives to a producer, and wait until the tables have it if there are tables.
+
+    Args:
+        settings: where to.
+        tables: where to look for what became of it.
+        feed: sends everything, with the right topic, key and partition.
+        what: what that is, in the plural.
+
+    Raises:
+        GrowthgaugeError: the broker failed; the message says how much was acknowledged.
+        TablesUnavailable: the tables do not answer.
+    """
     ids = await _prepared(settings)
     before: list[Meta] = [] if tables is None else settled.metas(tables, settings.partitions)
     result = Result(too_large=[])
     producer = Producer(settings.broker, PATIENCE_SECONDS)
     try:
         async with producer:
-            await _send_lines(producer, Router(settings.topics, settings.partitions), files, result, progress)
+            await feed(producer, Router(settings.topics, settings.partitions), result)
             await producer.flush()
     except BrokerUnavailable as error:
         raise GrowthgaugeError(
-            f"{producer.acknowledged.records:,} lines were acknowledged, then it failed: {str(error).rstrip('.')}; "
+            f"{producer.acknowledged.records:,} {what} were acknowledged, then it failed: {str(error).rstrip('.')}; "
             "after that send the same again, which is safe."
-        ) from None
-    except (OSError, EOFError, zlib.error) as error:
-        raise GrowthgaugeError(
-            f"A file could not be read to its end ({error}): {producer.acknowledged.records:,} lines were "
-            "acknowledged; mend it and send it again, which is safe."
         ) from None
     result.acknowledged = producer.acknowledged.records
     if tables is not None:

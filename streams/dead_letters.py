@@ -23,6 +23,8 @@ STAGE = b"VALUE_CONVERTER"
 MESSAGE_BYTES = 512
 """The longest message in a header: a record almost as large as the broker takes must still fit."""
 BATCH_BYTES = 256 << 10
+NO_ROOM = "Its value of "
+"""How the message begins of a letter whose value the topic does not take."""
 SECONDS = 15
 """How long the broker may take for all letters of a batch of records."""
 
@@ -151,7 +153,7 @@ class DeadLetters:
             *(size, self._topic, letter.topic, letter.partition, letter.record.offset),
             extra={"action": "dead_letter_too_large"},
         )
-        note = f"Its value of {size} bytes is too large for this topic: find it at the offset named. {letter.message}"
+        note = f"{NO_ROOM}{size} bytes is too large for this topic: find it at the offset named. {letter.message}"
         return letter._replace(record=_Bare(letter.record), message=note)
 
 

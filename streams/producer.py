@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,6 +28,8 @@ IN_FLIGHT = 64
 """Batches that may wait for the broker before the sender waits too: bounds memory."""
 RECORD_BYTES = 1_000_000
 """The largest record that is tried; Apache Kafka takes 1,048,588 bytes with all that belongs to it by default."""
+
+Header = tuple[str, bytes | None]
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # its errors reach the user as a sentence
 
@@ -103,25 +106,30 @@ class Producer:
         if not done:
             closing.cancel()
 
-    async def send(self, topic: str, partition: int, key: bytes | None, value: bytes) -> None:
+    async def send(
+        self, topic: str, partition: int, key: bytes | None, value: bytes, headers: Sequence[Header] = ()
+    ) -> None:
         """Put a record into its batch, with the time of sending as its timestamp; waits while much is under way.
 
         Raises:
             TooLarge: brokers do not take records of this size.
             BrokerUnavailable: nothing has been acknowledged for too long.
         """
-        if len(value) + len(key or b"") > RECORD_BYTES:
+        around = sum(len(name) + len(held or b"") for name, held in headers) if headers else 0
+        if len(value) + len(key or b"") + around > RECORD_BYTES:
             raise TooLarge
+        as_list = list(headers)  # aiokafka takes nothing but a list
         now = time.time()
+        stamp = int(now * 1000)
         place = (topic, partition)
         batch = self._batches.get(place)
         if batch is None:
             batch = self._batches[place] = self._client.create_batch()
-        if batch.append(key=key, value=value, timestamp=int(now * 1000)) is None:
+        if batch.append(key=key, value=value, timestamp=stamp, headers=as_list) is None:
             await self._hand_over(place)
             await asyncio.sleep(YIELD_SECONDS)
             batch = self._batches[place] = self._client.create_batch()
-            batch.append(key=key, value=value, timestamp=int(now * 1000))
+            batch.append(key=key, value=value, timestamp=stamp, headers=as_list)
         if now - self._flushed > LINGER_SECONDS or now < self._flushed:
             await self.hand_over_all()
 

@@ -14,10 +14,8 @@ from growthgauge.console import stderr
 from growthgauge.errors import GrowthgaugeError
 from growthgauge.lines import STANDARD_INPUT
 from growthgauge.options import CONNECTIONS, LOGS, TOPICS, Command, with_settings
-from growthgauge.send import Result, check_files, send_files
+from growthgauge.send import Result, became, check_files, send_files
 from growthgauge.settings import Settings
-
-OUTCOMES = ("accepted", "duplicate", "revised", "conflict", "late", "rejected")
 
 
 @click.command(
@@ -52,30 +50,10 @@ def command(*, settings: Settings, files: tuple[str, ...], wait: bool) -> None:
 def _tell(result: Result, say: Callable[[str], object]) -> None:
     if not result.acknowledged and not result.too_large:
         stderr.print("There was nothing to send: a file of events has one JSON object a line.", soft_wrap=True)
-    say(f"{result.acknowledged:,} sent{_became(result)}.")
+    say(f"{result.acknowledged:,} sent{became(result)}.")
     if result.too_large:
         shown = ", ".join(result.too_large[:5]) + (", ..." if len(result.too_large) > 5 else "")
         raise GrowthgaugeError(
             f"{len(result.too_large):,} lines are larger than the 1 MB that brokers take and were not sent ({shown}): "
             "split them or leave them out."
         )
-
-
-def _became(result: Result) -> str:
-    if result.outcomes is None:
-        return ""
-    counts = dict.fromkeys(OUTCOMES, 0)
-    reasons = []
-    for key, count in sorted(result.outcomes.items()):
-        kind, _, outcome = key.partition("/")
-        if kind == "rejected":
-            counts["rejected"] += count
-            if count:
-                reasons.append(f"{count:,} {outcome}")
-        else:
-            counts[outcome] += count
-    shown = [f"{counts[name]:,} {name}" for name in OUTCOMES if counts[name] or name not in {"revised", "conflict"}]
-    text = ", ".join(shown) + (f" ({', '.join(reasons)})" if reasons else "")
-    processed = sum(counts.values())
-    others = "" if processed == result.acknowledged else f"; with others' events, {processed:,} were processed"
-    return f": {text}{others}"

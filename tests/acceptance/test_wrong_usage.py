@@ -41,6 +41,10 @@ def taken() -> Iterator[str]:
         (("worker", "--partitions", "none"), "partitions"),
         (("exporter", "--rates-file", "nowhere.json"), "nowhere.json"),
         (("check", "--config", "nowhere.toml"), "nowhere.toml"),
+        (("dead-letters", "mend"), "growthgauge dead-letters --help"),
+        (("dead-letters", "list", "--since", "monday"), "write a day as 2026-03-31"),
+        (("dead-letters", "list", "--since", "2026-02-02", "--until", "2026-02-01"), "--since"),
+        (("dead-letters", "replay", "--at", "growth.payments"), "growth.payments-3@120"),
     ],
 )
 def test_wrong_usage_has_status_2_and_one_sentence(user: User, arguments: tuple[str, ...], says: str):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import datetime as dt
-import importlib
 import importlib.util
 import json
 import re
@@ -321,7 +320,7 @@ def _commands(text: str) -> Iterator[list[str]]:
     shown += re.findall(r"`(growthgauge [a-z][^`]*)`", prose(text))
     for line in shown:
         for part in re.split(r"\s\|\s(?=\S*growthgauge)", line):
-            words = shlex.split(part, comments=True)
+            words = shlex.split(part.partition(" > ")[0], comments=True)
             names = [n for n, word in enumerate(words) if word.rpartition("/")[2] == "growthgauge"]
             if names and all("=" in word for word in words[: names[0]]):
                 yield words[names[0] + 1 :]
@@ -335,12 +334,19 @@ def test_every_command_shown_exists(page):
         if name == "COMMAND" or name.startswith("-"):
             continue
         assert name in COMMANDS, words
-        command = importlib.import_module(f"growthgauge.commands.{name}").command
+        parent = click.Context(cli)
+        command = cli.get_command(parent, name)
+        if isinstance(command, click.Group):
+            if not rest or rest[0].startswith("["):
+                continue  # usage in general
+            name, *rest = rest
+            assert name in command.commands, words
+            command = command.commands[name]
         flags = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)}
         assert {word for word in rest if word.startswith("--")} <= flags, words
         if page.name == "command-line.md" or rest[-1:] == ["--as-of"]:
             continue  # usage in general, or a flag that is only mentioned
-        command.make_context(name, list(rest), parent=click.Context(cli))
+        command.make_context(name, list(rest), parent=parent)
 
 
 @every_page

@@ -1,0 +1,106 @@
+"""Records that cannot be accepted: listed, mended, sent again, and counted once."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+
+from confluent_kafka import Producer
+
+from streams.partition import partition_of
+from tests.terminal import Up, User, value
+
+NOW = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(hours=1)
+
+
+def event(number: int, kind: str = "signup", **fields: object) -> dict[str, object]:
+    """Make an event of a customer of its own."""
+    return {
+        "type": kind,
+        "id": f"{kind}-{number}",
+        "customer_id": f"c-{number}",
+        "occurred_at": NOW.isoformat(),
+    } | fields
+
+
+def customers(user: User) -> float:
+    """Ask how many there are."""
+    return value(user.runs("report", "--format", "prometheus").output, "growth_customers")
+
+
+def test_what_was_rejected_is_mended_or_sent_again(user: User, up: Callable[..., Up]):
+    """A wrong partitioner's records are put right by a replay, wrong events by an editor; each counts once."""
+    up().ready()
+    broker = str(json.loads((user.folder / ".growthgauge/up.json").read_text())["settings"]["broker"])
+    nothing = user.runs("dead-letters", "list")
+    assert (nothing.status, nothing.output, nothing.error) == (0, "", "0 dead letters.\n")
+
+    wrong = [
+        event(1, plan=5),
+        event(2, "payment", amount="12,50", currency="USD"),
+        event(3, "party"),
+        "not\tjson",
+        "[]",
+    ]
+    sent = user.runs("send", user.file("wrong.ndjson", wrong), "--wait").output
+    assert sent.startswith("5 sent: 0 accepted, 0 duplicate, 0 late, 5 rejected (")
+    # librdkafka's own partitioner, which is another than Java's.
+    producer = Producer({"bootstrap.servers": broker, "linger.ms": 100})
+    astray = 0
+    for number in range(10, 30):
+        key = f"c-{number}".encode()
+
+        def delivered(_: object, message: object, key: bytes = key) -> None:
+            nonlocal astray
+            astray += message.partition() != partition_of(key.decode(), 4)
+
+        producer.produce(
+            "growth.signups", json.dumps(event(number)), key, headers=[("trace", b"t-1")], on_delivery=delivered
+        )
+    assert producer.flush(30) == 0
+    assert 0 < astray < 20
+    assert "1 accepted" in user.runs("send", user.file("good.ndjson", [event(99)]), "--wait").output
+
+    table = user.runs("dead-letters", "list", "--reason", "schema", "--reason", "not_json")
+    assert table.error == "4 dead letters: 1 not_json, 3 schema.\n"
+    head, *rows = table.output.splitlines()
+    assert head.split("  ")[0] == "rejected at"
+    assert len(rows) == 4
+    [row] = [row for row in rows if "$.plan" in row]
+    assert "$.plan must be a string of up to 128 characters, or left out; got 5" in row
+    assert " growth.signups-" in row
+
+    # The last records may be on their way to the tables, or have passed them.
+    for _ in range(50):
+        listed = user.runs("dead-letters", "list", "--format", "json", "--reason", "wrong_partition")
+        letters = json.loads(listed.output)
+        if len(letters) == astray:
+            break
+    assert len(letters) == astray
+    one = letters[0]
+    assert (one["field"], one["type"], one["replays"]) == ("$.customer_id", "signup", 0)
+    assert one["headers"] == [["trace", "t-1"]]
+    assert json.loads(one["value"])["customer_id"] == one["key"]
+
+    planned = user.runs("dead-letters", "replay", "--reason", "wrong_partition", "--dry-run")
+    assert planned.output == f"{astray} would be sent: {astray} to growth.signups.\n"
+    assert customers(user) == 1 + 20 - astray
+    replayed = user.runs("dead-letters", "replay", "--reason", "wrong_partition", "--wait")
+    assert replayed.output == f"{astray} sent: {astray} accepted, 0 duplicate, 0 late, 0 rejected.\n"
+    again = user.runs("dead-letters", "replay", "--reason", "wrong_partition", "--wait")
+    assert again.output == f"{astray} sent: 0 accepted, {astray} duplicate, 0 late, 0 rejected.\n"
+    assert customers(user) == 21
+
+    mended = user.runs("dead-letters", "list", "--format", "ndjson", "--reason", "schema", "--type", "payment")
+    assert mended.output == json.dumps(wrong[1]) + "\n"
+    (user.folder / "mended.ndjson").write_text(mended.output.replace("12,50", "12.50"))
+    assert user.runs("send", "mended.ndjson", "--wait").output.startswith("1 sent: 1 accepted")
+
+    # Sent again unchanged, what is wrong comes back: the newer letter stands for the older one.
+    place = next(word for word in row.split() if word.startswith("growth.signups-"))
+    back = user.runs("dead-letters", "replay", "--at", place, "--wait")
+    assert back.output == "1 sent: 0 accepted, 0 duplicate, 0 late, 1 rejected (1 schema).\n"
+    listed = user.runs("dead-letters", "list", "--type", "signup", "--reason", "schema")
+    assert listed.error.startswith("1 dead letters: 1 schema.\n1 earlier letters are left out")
+    assert "(sent again 1 times) $.plan" in listed.output
