@@ -133,6 +133,8 @@ def _wires(values: Sequence[bytes | None]) -> tuple[list[_Wire], NDArray[np.int6
         joined = b"\n".join(values)  # type: ignore[arg-type]
         if not joined.isascii():
             joined.decode()
+        if max(map(len, values), default=0) > records.MAX_DEPTH and any(map(records.too_deep, values)):  # type: ignore[arg-type]
+            raise RecursionError
     except _REFUSALS:
         pass
     else:
@@ -143,6 +145,8 @@ def _wires(values: Sequence[bytes | None]) -> tuple[list[_Wire], NDArray[np.int6
             wire = _decode(value)  # type: ignore[arg-type]
             if not value.isascii():  # type: ignore[union-attr]
                 value.decode()  # type: ignore[union-attr]
+            if records.too_deep(value):  # type: ignore[arg-type]
+                continue
         except _REFUSALS:
             continue
         wires.append(wire)

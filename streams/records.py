@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -15,6 +16,12 @@ from streams.partition import partition_of
 
 Reason = Literal["not_json", "schema", "unknown_type", "too_old", "future", "wrong_partition"]
 REASONS: tuple[Reason, ...] = get_args(Reason)
+
+MAX_DEPTH = 500
+"""Levels that a record may be nested; half of what Python's stack has room for."""
+_TOO_DEEP = "the value is nested too deeply: an event is one flat JSON object"
+_TOKENS = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""Strings, the last one perhaps without its end, and brackets."""
 
 
 class Gate(NamedTuple):
@@ -79,6 +86,8 @@ def read(value: bytes | None, timestamp: int, gate: Gate) -> Event | Session:
 def _object(value: bytes | None) -> dict[str, Any]:
     if value is None:
         raise Refused("not_json", "the record has no value (a tombstone): an event is one JSON object")
+    if too_deep(value):
+        raise Refused("not_json", _TOO_DEEP)
     try:
         record = _decode(value)
     except msgspec.ValidationError as error:
@@ -90,10 +99,29 @@ def _object(value: bytes | None) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise Refused("not_json", f"the value is not JSON in UTF-8: {error.reason}") from None
     except RecursionError:
-        raise Refused("not_json", "the value is nested too deeply: an event is one flat JSON object") from None
+        raise Refused("not_json", _TOO_DEEP) from None
     if not isinstance(record, dict):
         raise Refused("schema", told("$", "be a JSON object, one event a record", record))
     return record
+
+
+def too_deep(value: bytes) -> bool:
+    """Say whether a value is nested deeper than `MAX_DEPTH`.
+
+    The decoder's own limit is what is left of the stack: the same record would pass here and be refused there.
+    """
+    if len(value) <= MAX_DEPTH or value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = 0
+    for token in _TOKENS.finditer(value):
+        mark = token[0]
+        if mark in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif mark in b"]}":
+            depth -= 1
+    return False
 
 
 def _check_time(occurred_at: int, timestamp: int, gate: Gate) -> None:

@@ -174,7 +174,7 @@ def _say(text: str) -> None:
 
 
 def _row(letter: Letter) -> tuple[str, ...]:
-    again = f"(sent again {len(letter.marks)} times) " if letter.marks else ""
+    again = f"(replays: {len(letter.marks)}) " if letter.marks else ""
     texts = (
         shown_instant(letter.time),
         letter.reason or "unknown",

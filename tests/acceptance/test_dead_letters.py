@@ -103,4 +103,4 @@ def test_what_was_rejected_is_mended_or_sent_again(user: User, up: Callable[...,
     assert back.output == "1 sent: 0 accepted, 0 duplicate, 0 late, 1 rejected (1 schema).\n"
     listed = user.runs("dead-letters", "list", "--type", "signup", "--reason", "schema")
     assert listed.error.startswith("1 dead letters: 1 schema.\n1 earlier letters are left out")
-    assert "(sent again 1 times) $.plan" in listed.output
+    assert "(replays: 1) $.plan" in listed.output

@@ -7,6 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -136,7 +137,9 @@ def _try_batch(records: Sequence[tuple[bytes | None, int]], gate: Gate, found: F
         if took > found.slowest_seconds:
             found.slowest_seconds, found.slowest = took, value or b""
     if (list(decoded.sessions), decoded.events, decoded.rejects) != (sessions, events, rejects):
-        found.wrong.append(f"two ways of reading differ: {values!r}")
+        found.wrong.append(
+            f"two ways of reading differ: {_differing(decoded, sessions, events, rejects)} of {values!r}"
+        )
     if len(decoded.sessions) + len(decoded.events) + len(decoded.rejects) != len(records):
         found.wrong.append(f"not every record exactly once: {values!r}")
     found.records += len(records)
@@ -144,6 +147,19 @@ def _try_batch(records: Sequence[tuple[bytes | None, int]], gate: Gate, found: F
     found.accepted["session"] += len(decoded.sessions)
     found.rejected.update(reject.reason for reject in decoded.rejects)
     return decoded
+
+
+def _differing(decoded: Decoded, sessions: list[Session], events: list[Event], rejects: list[Reject]) -> str:
+    """Say what one way has and the other has not: the batch first."""
+    pairs: tuple[tuple[list[Any], list[Any]], ...] = (
+        (list(decoded.sessions), sessions),
+        (decoded.events, events),
+        (decoded.rejects, rejects),
+    )
+    return "; ".join(
+        f"{[each for each in batch if each not in alone]} and not {[each for each in alone if each not in batch]}"
+        for batch, alone in pairs
+    )
 
 
 def _seconds(value: bytes | None, stamp: int, gate: Gate) -> float:

@@ -163,7 +163,7 @@ class Maker:
         """Give a value that is near what a field may be, or has nothing to do with it."""
         chance = self.chance
         if chance.random() < 0.2:
-            deep = Raw("[" * (depth := chance.choice((1, 3, 50, 600, 1100, 20_000))) + "]" * depth)
+            deep = Raw("[" * (depth := chance.choice((1, 3, 50, 498, 499, 500, 900, 20_000))) + "]" * depth)
             return chance.choice((self.scalar(), [], {}, [self.scalar()], {"a": self.scalar()}, deep))
         if name in MOMENTS:
             numbers = (NOON, NOON // 1000, NOON * 1000, NOON + DAY, NOON + DAY + 1, -(2**63), 253_402_300_800_000)

@@ -653,3 +653,27 @@ def test_canonical_form_is_stable(names, zeros, written_out, time):
         record |= {"revision": 0, "withdrawn": False, "interval": "month", "interval_count": 1, "recurring_amount": 9.9}
         record |= {"subscription_id": "default", "covers_until": None}
     assert canonical(_one(record)) == canonical(_one(_record("payment")))
+
+
+def _from_below(frames, act):
+    """Call something with so many more frames on the stack."""
+    return act() if frames == 0 else _from_below(frames - 1, act)
+
+
+@pytest.mark.parametrize("type_", ["session", "signup"])
+@pytest.mark.parametrize("frames", [0, 300])
+def test_how_deep_a_record_may_be_nested_does_not_depend_on_the_stack(type_, frames):
+    """500 levels, the record's own included: another worker decides the same, whoever calls its decoder."""
+    head = json.dumps(_record(type_)).encode()[:-1]
+
+    def nested(levels: int, more: bytes = b"") -> bytes:
+        return head + more + b', "x": ' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
+
+    texts = b', "y": "' + b"[{" * 2000 + b'\\"[", "z": [' + b"[],{}," * 600 + b"1]"
+    for more in (b"", texts):
+        assert _from_below(frames, lambda more=more: _one(nested(500, more))).id == "e-1"
+        refused = _from_below(frames, lambda more=more: _refusal(nested(501, more)))
+        assert (refused.reason, refused.message.partition(":")[0]) == ("not_json", "the value is nested too deeply")
+    for broken in (nested(800)[:-1], nested(940)[:-300] + b"?", head + b', "' + b"[" * 501):
+        for depth in (0, frames):
+            assert _from_below(depth, lambda broken=broken: _refusal(broken)) == _refusal(broken)
