@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import product
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -103,12 +104,9 @@ class Reading:
     def where(self, which: Where, measure: str, **labels: str | Sequence[str]) -> Vector:
         """Give a measure's levels or flows where the labels named have a value, or one of several."""
         names = MEASURES[measure].labels
-        wanted = {names.index(name): (has,) if isinstance(has, str) else has for name, has in labels.items()}
-        columns = [
-            column
-            for found, column in self.book.columns(measure).items()
-            if all(found[position] in values for position, values in wanted.items())
-        ]
+        index = self._index(measure, tuple(map(names.index, labels)))
+        wanted = product(*((has,) if isinstance(has, str) else has for has in labels.values()))
+        columns = [column for values in wanted for column in index.get(values, ())]
         return self._sum(which, columns)
 
     def by_label(
@@ -182,6 +180,16 @@ class Reading:
         return Vector(map(sum, self._blocks[which][:, columns].tolist()))
 
     def _columns(self, measure: str, labels: tuple[str, ...]) -> list[int]:
-        size = len(labels)
-        assert size <= len(MEASURES[measure].labels)
-        return [column for found, column in self.book.columns(measure).items() if found[:size] == labels]
+        assert len(labels) <= len(MEASURES[measure].labels)
+        return self._index(measure, tuple(range(len(labels)))).get(labels, [])
+
+    def _index(self, measure: str, positions: tuple[int, ...]) -> dict[tuple[str, ...], list[int]]:
+        """Give a measure's columns by the values of some labels: with many values a look at all for each takes long."""
+
+        def index() -> dict[tuple[str, ...], list[int]]:
+            columns: dict[tuple[str, ...], list[int]] = {}
+            for labels, column in self.book.columns(measure).items():
+                columns.setdefault(tuple(labels[position] for position in positions), []).append(column)
+            return columns
+
+        return self.once(("index", measure, positions), index)

@@ -93,3 +93,40 @@ def test_cohorts_cost_what_the_guide_says(tables: Tables):
     for months in (12, 27):
         found = series(growth_of(tables, cohort_months=months))
         assert found["growth_cohort_customers"] + found["growth_cohort_mrr"] == months * (months + 1)
+
+
+def test_ten_thousand_values_of_an_open_label_are_other_beyond_the_limit():
+    """Reasons and segments stay at the limit and `other`; plans and currencies have no limit, as the guide says."""
+    many, currencies = 10_000, 300
+    facts: dict[str, int] = {}
+    for number in range(many):
+        text, currency = f"value {number}", f"C{number % currencies:02X}"
+        for name, labels in (
+            ("churned", (text,)),
+            ("mrr", ("churn", currency, text)),
+            ("plan_subscriptions", (text,)),
+            ("plan_mrr", (text, currency)),
+            *(("segment_customers", (dimension, text)) for dimension in DIMENSIONS),
+            *(("segment_churned", (dimension, text)) for dimension in DIMENSIONS),
+            *(("segment_mrr", (dimension, text, "new", currency)) for dimension in DIMENSIONS),
+        ):
+            facts[key(name, *labels)] = 1_000_000
+    for number in range(currencies):
+        facts[key("mrr", "new", f"C{number:02X}", "")] = 10**12
+    filled = Tables()
+    put(filled, 0, {AS_OF - 5: facts})
+    growth = Growth(filled.reader(), partitions=2, settings=MetricSettings(zone=settings().zone), patience=60)
+    found = {family.name: family for family in growth.families(AS_OF)}
+    for name in ("growth_customers_churned", "growth_mrr_churned"):
+        shown = {sample.labels[1] for sample in found[name].samples}
+        assert len(shown) == 51
+        assert "other" in shown
+        of_year = [sample.value for sample in found[name].samples if sample.labels[0] == "365d"]
+        assert len(of_year) == 51
+    churned = [sample.value for sample in found["growth_customers_churned"].samples if sample.labels[0] == "365d"]
+    assert sum(churned) == many * 1_000_000
+    by_segment = sum(len(family.samples) for name, family in found.items() if name.startswith("growth_segment_"))
+    assert by_segment <= len(DIMENSIONS) * 51 * (3 + 12 * 3)
+    assert len(found["growth_plan_subscriptions"].samples) == many
+    assert len(found["growth_mrr_native"].samples) == len(found["growth_currency_unconverted"].samples) == currencies
+    assert sum(len(family.samples) for family in found.values()) < SERIES
