@@ -33,9 +33,9 @@ def test_mutated_records_are_accepted_or_rejected_once_and_shown_as_they_are():
     found = Findings()
     for number, start in enumerate(range(0, RECORDS, ROUND)):
         run(min(ROUND, RECORDS - start), SEED + number, shown_every=10, findings=found)
+        print(f"\n{found.told()} (seeds {SEED} to {SEED + number})", flush=True)
         if found.wrong:
             break
-    print(f"\n{found.told()} (seeds {SEED} to {SEED + number})")
     assert not found.wrong, "\n".join(text[:5000] for text in found.wrong[:3])
     assert found.records == RECORDS == found.accepted.total() + found.rejected.total()
     assert len(found.accepted) == len(found.rejected) == 6
