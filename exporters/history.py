@@ -113,13 +113,12 @@ def _write(
     out.write(head)
     count = 0
     for name, course in zip(names, courses.values(), strict=True):
-        lines = [
+        out.writelines(
             f"{name} {text} {time}\n"
             for position, text in zip(course.positions, map(floatToGoString, course.values), strict=True)
             for time in times[position]
-        ]
-        count += len(lines)
-        out.write("".join(lines))
+        )
+        count += sum(len(times[position]) for position in course.positions)
     return count
 
 

@@ -22,7 +22,7 @@ from exporters.growth import Growth
 from exporters.history import History, steps, write_history
 from growthgauge.commands.report import PATIENCE_SECONDS, Day
 from growthgauge.console import stderr
-from growthgauge.errors import GrowthgaugeError
+from growthgauge.errors import GrowthgaugeError, WrongUsage
 from growthgauge.options import LOGS, METRICS, RULES, Command, with_settings
 from growthgauge.settings import Settings
 from growthgauge.wiring import metric_settings, rules, today
@@ -30,6 +30,7 @@ from growthgauge.wiring import metric_settings, rules, today
 SCRAPED = {"job": "growthgauge-exporter", "instance": "exporter:9108"}
 """The labels that deploy/prometheus/prometheus.yml gives to what it scrapes."""
 STANDARD_OUTPUT = "-"
+BUFFER = 1 << 20
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -170,18 +171,23 @@ def _write(reading: Reading, history: History, output: str) -> None:
 
 @contextmanager
 def _opened(output: str) -> Iterator[TextIO]:
-    """Open the file, or standard output, for text that is the same everywhere."""
+    """Write to the file, or to standard output."""
     try:
-        if output == STANDARD_OUTPUT:
-            sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
-            yield sys.stdout
-            sys.stdout.flush()
-        else:
-            with Path(output).open("w", encoding="utf-8", newline="\n", buffering=1 << 20) as file:
-                yield file
+        with _open(output) as out:
+            yield out
     except BrokenPipeError:
         raise
     except OSError as error:
         raise GrowthgaugeError(
-            f"{output} cannot be written ({error.strerror}): give another --output, or make room there."
+            f"{output} could not be written to its end ({error.strerror}): make room there, then run it again."
         ) from None
+
+
+def _open(output: str) -> TextIO:
+    """Open it for text that is the same everywhere."""
+    if output == STANDARD_OUTPUT:
+        return open(sys.stdout.fileno(), "w", BUFFER, encoding="utf-8", newline="\n", closefd=False)
+    try:
+        return Path(output).open("w", BUFFER, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise WrongUsage(f"{output} cannot be written ({error.strerror}): give another --output.") from None
