@@ -72,7 +72,7 @@ class Label(click.ParamType):
 )
 @click.option("--from", "since", type=Day(), help="The first day; without it the first one with facts.")
 @click.option("--to", "until", type=Day(), help="The last day; yesterday without it.")
-@click.option("--output", required=True, metavar="FILE", help="Where to write; `-` is standard output.")
+@click.option("--output", metavar="FILE", help="Where to write; standard output without it, or with `-`.")
 @click.option(
     "--metric", "patterns", multiple=True, metavar="NAME", help="Only this metric, or those that fit `growth_mrr*`."
 )
@@ -93,7 +93,7 @@ def command(
     settings: Settings,
     since: dt.date | None,
     until: dt.date | None,
-    output: str,
+    output: str | None,
     patterns: tuple[str, ...],
     labels: tuple[tuple[str, str], ...],
     every: int | None,
@@ -103,6 +103,8 @@ def command(
     `promtool tsdb create-blocks-from openmetrics` turns the file into blocks, so that dashboards have a past on their
     first day. A day's answer is what is known now about that day. It needs Redis alone, no broker.
     """
+    if output is None and sys.stdout.isatty():
+        raise click.UsageError("it is too much text for a terminal: give a file with --output")
     metrics = _chosen(patterns)
     yesterday = today(settings) - 1
     last = yesterday if until is None else day_of(until)
@@ -126,7 +128,7 @@ def command(
                 labels={name: value for name, value in (SCRAPED | dict(labels)).items() if value},
                 every=every,
             )
-            _write(reading, history, output)
+            _write(reading, history, output or STANDARD_OUTPUT)
     finally:
         growth.close()
 
