@@ -4,9 +4,11 @@ import datetime as dt
 import io
 from collections import defaultdict
 from itertools import groupby
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from ruamel.yaml import YAML
 
 from aggregators.calendar import date_of, day_of
 from aggregators.facts import key
@@ -14,6 +16,7 @@ from aggregators.metrics import CATALOGUE
 from aggregators.tables.memory import Tables
 from exporters import report
 from exporters.history import History, steps, write_history
+from growthgauge.commands.backfill import SCRAPED
 from tests.unit.exporter_facts import AS_OF, filled, growth_of, put
 
 DAYS = range(AS_OF - 62, AS_OF + 2)
@@ -112,3 +115,11 @@ def test_the_first_day_with_facts_is_known():
         assert reading.book.first_day == AS_OF - 60
     with growth_of(tables).at(AS_OF - 61) as reading:
         assert reading.book.first_day is None
+
+
+def test_the_labels_are_those_of_the_scrape_jobs_that_are_deployed():
+    """The past and what is scraped are the same series without a word about it."""
+    path = Path(__file__).parents[2] / "deploy" / "prometheus" / "prometheus.yml"
+    jobs = YAML(typ="safe").load(path.read_text())["scrape_configs"]
+    (targets,) = [job["static_configs"][0]["targets"] for job in jobs if job["job_name"] == SCRAPED["job"]]
+    assert targets == [SCRAPED["instance"]]
