@@ -17,6 +17,7 @@ COMMANDS = {
     "up": "Start broker, Redis, worker and exporter together, to try it out.",
     "send": "Send events from files.",
     "report": "Print the growth metrics of today or of an earlier day.",
+    "backfill": "Write the growth metrics of past days, for Prometheus.",
     "check": "Look at settings, broker, topics and Redis, and say what is wrong.",
     "init": "Make the topics.",
     "worker": "Turn events from the broker into facts in Redis.",

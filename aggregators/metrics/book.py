@@ -69,6 +69,11 @@ class Book:
                 changes += [_Change(day, a, sign) for a, sign in ((old, -1), (new, 1)) if a is not None]
         self._add(changes)
 
+    @property
+    def first_day(self) -> int | None:
+        """The first day with facts, of those up to the latest day asked for; None if there is none."""
+        return int(self._days[0]) if len(self._days) else None
+
     def columns(self, measure: str) -> Mapping[tuple[str, ...], int]:
         """Give the column of each combination of labels that a measure has come with, in order of arrival."""
         return self._measures.get(measure, {})

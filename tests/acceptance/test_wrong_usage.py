@@ -34,6 +34,11 @@ def taken() -> Iterator[str]:
         (("report", "--as-of", "31.3.2026"), "write it as 2026-03-31"),
         (("report", "--as-of", "2999-01-01"), "later than today"),
         (("report", "--format", "xml"), "'table', 'json', 'prometheus'"),
+        (("backfill", "--to", "2999-01-01"), "is not over"),
+        (("backfill", "--metric", "growth_luck"), "no metric fits 'growth_luck'"),
+        (("backfill", "--label", "period=now"), "metrics have themselves"),
+        (("backfill", "--label", "job"), "job=growthgauge-exporter"),
+        (("backfill", "--every", "1d"), "5m"),
         (("up", "--broker", "kafka.example:9092"), "kafka.example"),
         (("up", "--redis-url", "redis://10.0.0.1:6379/0"), "10.0.0.1"),
         (("up", "--broker", "a:1,b:2"), "one broker"),
@@ -69,8 +74,9 @@ def test_a_broker_that_is_not_there(user: User):
 
 
 def test_a_redis_that_is_not_there(user: User):
-    """`report` says what to look at."""
+    """`report` and `backfill` say what to look at."""
     user.runs("report", "--redis-url", f"redis://{NOBODY}/0").refuses(1, NOBODY)
+    user.runs("backfill", "--output", "-", "--redis-url", f"redis://{NOBODY}/0").refuses(1, NOBODY)
 
 
 def test_check_says_what_is_missing(user: User):

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 
-import msgspec
 import pytest
 
-from aggregators.batch import fold_batch, touched
 from aggregators.calendar import Zone
 from aggregators.rules import Rules
-from aggregators.tables import Commit, Offset
 from aggregators.tables.memory import Tables
-from growthgauge.demo.company import Company
-from growthgauge.demo.life import DAY_MS
 from growthgauge.errors import GrowthgaugeError
 from growthgauge.rebuild import rebuild
-from streams.decode import decode
-from streams.partition import partition_of
+from tests.demo_facts import fill
 
 PARTITIONS = 2
 OLD = Rules(zone=Zone("UTC"))
@@ -26,35 +20,8 @@ NEW = Rules(zone=Zone("UTC"), lapse_grace_days=3)
 
 def filled(rules: Rules) -> Tables:
     """Put the demo company's first months into tables in memory, as a worker would."""
-    first = dt.date(2024, 3, 1)
-    start = int(dt.datetime(2024, 3, 1, tzinfo=dt.UTC).timestamp() * 1000)
-    events = list(Company(1, first).events(start, start + 200 * DAY_MS))
     tables = Tables()
-    for number in range(PARTITIONS):
-        values = [msgspec.json.encode(e) for e in events if partition_of(e["customer_id"], PARTITIONS) == number]
-        decoded = decode(
-            values,
-            [start + 999 * DAY_MS] * len(values),
-            partition=number,
-            partitions=PARTITIONS,
-            accept_from=0,
-            allowed_skew_ms=0,
-        )
-        shard = tables.shard(number)
-        meta = shard.begin()
-        assert touched(decoded.sessions, decoded.events)
-        folded = fold_batch(rules, decoded.sessions, decoded.events, {"users": {}, "customers": {}})
-        shard.commit(
-            Commit(
-                based_on=meta,
-                fingerprint=rules.fingerprint(),
-                partitions=PARTITIONS,
-                ledgers=folded.ledgers,
-                facts=folded.facts,
-                offsets={"t": Offset("id", len(values))},
-                outcomes=dict(folded.outcomes),
-            )
-        )
+    fill(tables, rules, first=dt.date(2024, 3, 1), days=200, partitions=PARTITIONS)
     return tables
 
 
