@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aggregators.facts import Facts
-from aggregators.refold import refold
+from aggregators.refold import Damaged, refold
 from aggregators.rules import Rules
 from aggregators.tables import Commit, Meta, Shard, Superseded, Tables
 from growthgauge.errors import GrowthgaugeError
@@ -32,6 +32,16 @@ def refuse_what_needs_a_replay(found: Sequence[Meta], rules: Rules, partitions: 
                 f"The tables hold the days of the time zone {zone} and TIME_ZONE is {rules.zone.name}: "
                 f"set it to {zone}, or send all events again into an empty Redis or data folder."
             )
+
+
+def _cannot(number: int, damaged: Sequence[Damaged]) -> str:
+    first = damaged[0]
+    more = f", and {len(damaged) - 1:,} more are" if len(damaged) > 1 else ""
+    return (
+        f"In shard {number} the ledger {first.field!a} of {first.space} is damaged ({first.why}){more}: restore a "
+        "snapshot of Redis and run `growthgauge rebuild` again, or read everything anew with "
+        "`growthgauge rebuild --from-kafka`."
+    )
 
 
 def _write(shard: Shard, meta: Meta, ledgers: dict[str, bytes]) -> Meta:
@@ -90,7 +100,9 @@ def rebuild(tables: Tables, rules: Rules, partitions: int, progress: Callable[[i
 
         shard = tables.shard(number)
         try:
-            facts, ledgers = refold(rules, shard, folded)
+            facts, ledgers, damaged = refold(rules, shard, folded)
+            if damaged:
+                raise GrowthgaugeError(_cannot(number, damaged))
             meta = _write(shard, meta, ledgers)
             tables.replace_facts(number, meta, rules.fingerprint(), facts)
         except Superseded:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from aggregators.facts import Facts
-from aggregators.tables import SPACES, Changes, Commit, Health, Meta, Space, Superseded, commits
+from aggregators.tables import SPACES, Changes, Commit, Health, Meta, Sink, Space, Superseded, commits
 
 
 class _Contents:
@@ -36,6 +36,15 @@ class Tables:
     def reader(self) -> MemoryReader:
         """Open all shards for reading."""
         return MemoryReader(self._contents, self._lock)
+
+    def snapshot(self, number: int, sink: Sink) -> Changes:
+        """Give one consistent version of a whole shard."""
+        with self._lock:
+            contents = self._contents[number]
+            sink.start()
+            for space in SPACES:
+                sink.take(space, contents.ledgers[space].items())
+            return Changes(contents.meta, {day: dict(facts) for day, facts in contents.days.items()})
 
     def start_rebuild(self, number: int) -> Meta:
         """Mark a shard as being rebuilt, and give its meta."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aggregators.facts import Facts
-from aggregators.tables import Health, Meta, TablesUnavailable, redis_rebuild
+from aggregators.tables import Changes, Health, Meta, Sink, TablesUnavailable, redis_rebuild, redis_snapshot
 from aggregators.tables.redis import Link, Server
 from aggregators.tables.redis_reader import RedisReader
 from aggregators.tables.redis_shard import RedisShard
@@ -25,6 +25,10 @@ class RedisTables:
     def reader(self) -> RedisReader:
         """Open all shards for reading."""
         return RedisReader(self._server)
+
+    def snapshot(self, number: int, sink: Sink) -> Changes:
+        """Give one consistent version of a whole shard."""
+        return redis_snapshot.take(self._server, number, sink)
 
     def start_rebuild(self, number: int) -> Meta:
         """Mark a shard as being rebuilt, and give its meta."""

@@ -147,6 +147,7 @@ def test_without_redis_growth_metrics_are_left_out_and_the_rest_is_served():
     assert "growth_redis_up 0.0\n" in down
     assert 'growth_collector_success{collector="tables"} 0.0\n' in down
     assert "growth_customers" not in down
+    assert "growth_facts_unbalanced" not in down
     assert 'growth_build_info{version="0.1.0"} 1.0\n' in down
     assert "process_cpu_seconds_total" in down
     reader.broken = False

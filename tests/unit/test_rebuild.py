@@ -24,11 +24,11 @@ OLD = Rules(zone=Zone("UTC"))
 NEW = Rules(zone=Zone("UTC"), lapse_grace_days=3)
 
 
-def filled(rules: Rules) -> Tables:
-    """Put the demo company's first months into tables in memory, as a worker would."""
+def filled(rules: Rules, days: int = 200) -> Tables:
+    """Put the demo company's first days into tables in memory, as a worker would."""
     first = dt.date(2024, 3, 1)
     start = int(dt.datetime(2024, 3, 1, tzinfo=dt.UTC).timestamp() * 1000)
-    events = list(Company(1, first).events(start, start + 200 * DAY_MS))
+    events = list(Company(1, first).events(start, start + days * DAY_MS))
     tables = Tables()
     for number in range(PARTITIONS):
         values = [msgspec.json.encode(e) for e in events if partition_of(e["customer_id"], PARTITIONS) == number]
