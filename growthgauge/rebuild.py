@@ -8,6 +8,7 @@ from aggregators.facts import Facts
 from aggregators.refold import Damaged, refold
 from aggregators.rules import Rules
 from aggregators.tables import Commit, Meta, Shard, Superseded, Tables
+from aggregators.tables.agreement import needs_replay
 from growthgauge.errors import GrowthgaugeError
 from growthgauge.settled import metas
 
@@ -18,20 +19,12 @@ def refuse_what_needs_a_replay(found: Sequence[Meta], rules: Rules, partitions: 
     """Make sure that the tables can follow the settings by folding the ledgers anew.
 
     Raises:
-        GrowthgaugeError: they were written with other partitions, or with the days of another time zone.
+        GrowthgaugeError: they were written with other partitions or the days of another time zone, or are half empty.
     """
     for meta in found:
-        if meta.partitions not in (None, partitions):
-            raise GrowthgaugeError(
-                f"The tables were written with {meta.partitions} partitions and PARTITIONS is {partitions}: "
-                f"set it to {meta.partitions}, or send all events again into an empty Redis or data folder."
-            )
-        zone = (meta.fingerprint or "").partition("/")[2]
-        if zone and zone != rules.zone.name:
-            raise GrowthgaugeError(
-                f"The tables hold the days of the time zone {zone} and TIME_ZONE is {rules.zone.name}: "
-                f"set it to {zone}, or send all events again into an empty Redis or data folder."
-            )
+        sentence = needs_replay(meta, rules.fingerprint(), partitions)
+        if sentence is not None:
+            raise GrowthgaugeError(sentence)
 
 
 def _cannot(number: int, damaged: Sequence[Damaged]) -> str:

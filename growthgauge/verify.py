@@ -12,7 +12,8 @@ from aggregators.identities import unbalanced
 from aggregators.metrics.book import Book
 from aggregators.refold import Damaged, refold
 from aggregators.rules import Rules
-from aggregators.tables import REBUILDING, Busy, Meta, Tables, commits, rebuild_command
+from aggregators.tables import Busy, Tables, commits
+from aggregators.tables.agreement import disagreement
 from growthgauge.copied import Copy
 from growthgauge.errors import GrowthgaugeError
 
@@ -73,30 +74,6 @@ class Verified(msgspec.Struct):
         return not (self.differing or self.unsound or self.unbalanced or self.busy)
 
 
-def refuse_other_rules(number: int, meta: Meta, rules: Rules, partitions: int) -> None:
-    """Make sure that a shard was folded with these rules.
-
-    Raises:
-        GrowthgaugeError: it was not, or it is being rebuilt.
-    """
-    if meta.partitions not in (None, partitions):
-        raise GrowthgaugeError(
-            f"The tables were written with {meta.partitions} partitions and PARTITIONS is {partitions}: "
-            f"set it to {meta.partitions}."
-        )
-    if meta.fingerprint in (None, rules.fingerprint()):
-        return
-    if meta.fingerprint is not None and meta.fingerprint.startswith(REBUILDING):
-        command = rebuild_command(meta.fingerprint)
-        raise GrowthgaugeError(
-            f"Shard {number} is being rebuilt: wait for `{command}` to end, or run it again if it was stopped."
-        )
-    raise GrowthgaugeError(
-        f"Shard {number} was folded with other settings or by another version: give `growthgauge verify` the settings "
-        "of the workers, or make the tables follow these with `growthgauge rebuild`."
-    )
-
-
 def verify(tables: Tables, rules: Rules, partitions: int, limit: int, progress: Callable[[int, int], None]) -> Verified:
     """Compare, shard by shard, one version of the facts with the folds of the same version's ledgers; only reads.
 
@@ -141,7 +118,9 @@ def _verify_shard(
         except Busy:
             result.busy.append(number)
             return
-        refuse_other_rules(number, changes.meta, rules, partitions)
+        sentence = disagreement(changes.meta, rules.fingerprint(), partitions)
+        if sentence is not None:
+            raise GrowthgaugeError(sentence)
         result.ledgers += copy.finish()
         folded, stale, damaged = refold(rules, copy, count)
     finally:

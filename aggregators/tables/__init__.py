@@ -23,11 +23,6 @@ EMPTYING = f"{REBUILDING}from-kafka:"
 """That of a shard that is being emptied: what it still holds is only a part, and must not be folded."""
 
 
-def rebuild_command(fingerprint: str) -> str:
-    """Name the command that a shard is under, by its fingerprint, and that ends well what was interrupted."""
-    return "growthgauge rebuild --from-kafka" if fingerprint.startswith(EMPTYING) else "growthgauge rebuild"
-
-
 class Superseded(Exception):  # noqa: N818 - an outcome, not an error
     """Someone else has committed to the shard since it was read: nothing was written, read again."""
 
@@ -181,6 +176,26 @@ class Tables(Protocol):
 
         Comes before the ledgers are read for `replace_facts`. Until that is done the shard's fingerprint is one that
         no worker has; the facts stay as they were. Safe to run again.
+        """
+
+    def start_emptying(self, number: int) -> Meta:
+        """Mark a shard as being emptied, which supersedes every batch under way, and give its meta.
+
+        Until `empty` is done its fingerprint is one that no worker has and that no rebuild takes. Safe to run again.
+        """
+
+    def empty(self, number: int, based_on: Meta, made_for: tuple[str, int] | None) -> None:
+        """Remove all that a shard holds: ledgers, facts, counts and offsets, so that it is read anew from Kafka.
+
+        Interrupted, it leaves the mark, and can run again.
+
+        Args:
+            number: the shard.
+            based_on: what `start_emptying` returned.
+            made_for: fingerprint and number of partitions of the workers that may fill it; None leaves no trace.
+
+        Raises:
+            Superseded: somebody else has marked it since: start again.
         """
 
     def replace_facts(self, number: int, based_on: Meta, fingerprint: str, facts: Facts) -> Meta:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from aggregators.facts import Facts
-from aggregators.tables import SPACES, Changes, Commit, Health, Meta, Sink, Space, Superseded, commits
+from aggregators.tables import EMPTYING, SPACES, Changes, Commit, Health, Meta, Sink, Space, Superseded, commits
 
 
 class _Contents:
@@ -52,6 +52,24 @@ class Tables:
             contents = self._contents[number]
             contents.meta = commits.marked(contents.meta)
             return contents.meta
+
+    def start_emptying(self, number: int) -> Meta:
+        """Mark a shard as being emptied, and give its meta."""
+        with self._lock:
+            contents = self._contents[number]
+            contents.meta = commits.marked(contents.meta, EMPTYING)
+            return contents.meta
+
+    def empty(self, number: int, based_on: Meta, made_for: tuple[str, int] | None) -> None:
+        """Remove all that a shard holds."""
+        with self._lock:
+            contents = self._contents[number]
+            if contents.meta.token != based_on.token:
+                raise Superseded
+            # In place: shards and readers go on with what they have open.
+            vars(contents).update(vars(_Contents()))
+            if made_for is not None:
+                contents.meta = commits.emptied(based_on, *made_for)
 
     def replace_facts(self, number: int, based_on: Meta, fingerprint: str, facts: Facts) -> Meta:
         """Put newly folded facts in place of all that derive from ledgers; kept measures stay."""

@@ -185,7 +185,7 @@ def test_tables_of_other_rules_are_refused_with_what_to_do():
     assert "growth_redis_up 1.0\n" in text
     assert 'growth_collector_success{collector="tables"} 0.0\n' in text
     assert "growth_customers" not in text
-    with pytest.raises(TablesMismatch, match="set PARTITIONS to 2"):
+    with pytest.raises(TablesMismatch, match="set it to 2"):
         Growth(tables.reader(), partitions=4, settings=settings()).families(AS_OF)
 
 

@@ -238,7 +238,7 @@ def test_monitoring_sees_facts_out_of_balance():
 def test_other_settings_are_refused():
     """Other rules, another number of partitions, a rebuild under way: one sentence each."""
     tables = filled()
-    with pytest.raises(GrowthgaugeError, match="settings of the workers"):
+    with pytest.raises(GrowthgaugeError, match="go back to what they were folded with"):
         checked(tables, NEW)
     with pytest.raises(GrowthgaugeError, match="set it to 2"):
         verify(tables, OLD, 1, 20, lambda *_: None)
