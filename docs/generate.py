@@ -67,7 +67,8 @@ word about it; a port that is given and taken is an error.""",
     "Topics": (
         options.TOPICS,
         """All topics have the same number of partitions, one for each shard of the tables. Several types may share a
-topic. Choose `partitions` once: another number needs all events anew, in an empty Redis.""",
+topic. Choose `partitions` once: another number
+[needs all events anew](../how-to/change-partitions-or-time-zone.md).""",
     ),
     "Acceptance": (options.ACCEPTANCE, "Which events are accepted, and who reads them."),
     "Rules": (

@@ -70,7 +70,7 @@ def test_a_rebuild_cut_off_anywhere(fresh: RedisServer, monkeypatch: pytest.Monk
         # In growing steps: every command of the beginning, and a sample of the many after it.
         interrupted += 1 if interrupted < 20 else 7
     assert interrupted > 60
-    assert max(written) > 4, "other rules give other digests"
+    assert max(written) > 2, "other rules give other digests"
     assert all(disagreement(meta, NEW.fingerprint(), PARTITIONS) is None for meta in metas(tables, PARTITIONS))
     assert verify(tables, NEW, PARTITIONS, 20, lambda *_: None).balanced
     assert [meta.outcomes for meta in metas(tables, PARTITIONS)] == [
