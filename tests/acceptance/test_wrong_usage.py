@@ -34,6 +34,8 @@ def taken() -> Iterator[str]:
         (("report", "--as-of", "31.3.2026"), "write it as 2026-03-31"),
         (("report", "--as-of", "2999-01-01"), "later than today"),
         (("report", "--format", "xml"), "'table', 'json', 'prometheus'"),
+        (("verify", "--limit", "-1"), "growthgauge verify --help"),
+        (("rebuild", "--yes"), "--from-kafka"),
         (("up", "--broker", "kafka.example:9092"), "kafka.example"),
         (("up", "--redis-url", "redis://10.0.0.1:6379/0"), "10.0.0.1"),
         (("up", "--broker", "a:1,b:2"), "one broker"),

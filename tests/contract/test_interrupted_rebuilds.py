@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from aggregators.facts import Facts
-from aggregators.tables import Commit, open_tables
+from aggregators.tables import open_tables
 from aggregators.tables.agreement import disagreement
 from aggregators.tables.redis import Link
 from growthgauge import rebuild as rebuilding
@@ -13,7 +12,7 @@ from growthgauge.rebuild import rebuild
 from growthgauge.settled import metas
 from growthgauge.verify import verify
 from tests.servers import RedisServer
-from tests.unit.test_rebuild import NEW, OLD, PARTITIONS, filled
+from tests.unit.test_rebuild import NEW, OLD, PARTITIONS, filled, into_redis
 
 
 def test_a_rebuild_cut_off_anywhere(fresh: RedisServer, monkeypatch: pytest.MonkeyPatch):
@@ -28,19 +27,7 @@ def test_a_rebuild_cut_off_anywhere(fresh: RedisServer, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(rebuilding, "_write", counted)
     made, tables = filled(OLD, days=14), open_tables(fresh.url)
-    for number in range(PARTITIONS):
-        contents, shard = made._contents[number], tables.shard(number)
-        shard.commit(
-            Commit(
-                based_on=shard.begin(),
-                fingerprint=OLD.fingerprint(),
-                partitions=PARTITIONS,
-                ledgers=contents.ledgers,
-                facts=Facts(contents.days),
-                offsets=dict(contents.meta.offsets),
-                outcomes=dict(contents.meta.outcomes),
-            )
-        )
+    into_redis(tables, made)
     whole = Link.call
     calls = interrupted = 0
 

@@ -12,10 +12,14 @@ from pathlib import Path
 import pytest
 
 from aggregators.tables import open_tables
+from growthgauge.errors import GrowthgaugeError
+from growthgauge.rebuild import rebuild
+from growthgauge.verify import verify
 from tests.pipelines import DAY, Pipeline, session, signup, until
 from tests.servers import RedisServer, redis_server
 from tests.servers_kafka import Broker
 from tests.terminal import Ran, User
+from tests.unit.test_rebuild import OLD, PARTITIONS, filled, into_redis
 
 NOW = int(time.time() * 1000)
 
@@ -67,7 +71,6 @@ def test_a_snapshot_restored_is_caught_up(tansu: Broker, tmp_path: Path):
         shutil.copy(tmp_path / "backup.rdb", redis.folder / "dump.rdb")
         redis.start()
         assert pipeline.outcomes().total() == 300
-        assert verified(redis, tmp_path).status == 0
         worker = pipeline.ready_worker()
         until(lambda: pipeline.outcomes().total() == count, why=worker.text)
         assert pipeline.facts() == expected
@@ -105,40 +108,27 @@ def test_verify_beside_a_busy_worker(tansu: Broker, redis: RedisServer, tmp_path
         pipeline.close()
 
 
-def test_what_is_broken_in_redis_is_told(tansu: Broker, redis: RedisServer, tmp_path: Path):
-    """A fact that somebody changed, a ledger that somebody overwrote: status 1 and where; rebuild mends the first."""
-    pipeline = Pipeline(tansu, redis, tmp_path)
-    worker = pipeline.ready_worker()
-    count = pipeline.send(company(0, 40))
-    until(lambda: pipeline.outcomes().total() == count, why=worker.text)
-    worker.terminate()
+def test_what_is_broken_in_redis_is_told(redis: RedisServer, tmp_path: Path):
+    """Facts that somebody removed, a ledger that somebody overwrote: status 1 and where; rebuild mends the first."""
     tables = open_tables(redis.url)
-    day = min(tables.reader().changes(0, {})[0].days)
+    into_redis(tables, filled(OLD, days=30))
+    settings = {"GROWTHGAUGE_REDIS_URL": redis.url, "GROWTHGAUGE_PARTITIONS": str(PARTITIONS)}
     with redis.client() as client:
-        [key] = client.keys(f"growth:{{0}}:day:{time.strftime('%Y-%m-%d', time.gmtime(day * 86_400))}")
-        client.hdel(key, "segments")
-    found = verified(redis, tmp_path, "--limit", "2")
+        day = min(client.hkeys("growth:{0}:days")).decode()
+        assert client.hdel(f"growth:{{0}}:day:{day}", "segments")
+    found = User(tmp_path).runs("verify", "--limit", "2", **settings)
     assert found.status == 1
     assert "The books do not balance" in found.output
-    assert "segment_customers" in found.output
+    assert f"shard 0  {day}  segment_customers{{dimension=" in found.output
     assert "  ... and " in found.output
     assert "segments: the segments of a dimension add up" in found.output
-    user = User(tmp_path)
-    mended = user.runs("rebuild", GROWTHGAUGE_REDIS_URL=redis.url)
-    assert mended.status == 0, mended.error
-    assert verified(redis, tmp_path).status == 0
+    rebuild(tables, OLD, PARTITIONS, lambda *_: None)
+    assert verify(tables, OLD, PARTITIONS, 20, lambda *_: None).balanced
     with redis.client() as client:
         bucket = next(client.scan_iter("growth:{1}:customers:*", count=10_000))
-        field = next(name for name in client.hkeys(bucket))
+        field = next(name for name in client.hkeys(bucket)).decode()
         client.hset(bucket, field, b"\xc1")
-    found = verified(redis, tmp_path)
-    assert found.status == 1
-    assert f"shard 1  customers {field.decode()}" in found.output
-    assert "growthgauge rebuild --from-kafka" in found.output
-    user.runs("rebuild", GROWTHGAUGE_REDIS_URL=redis.url).refuses(1, field.decode(), "is damaged")
-
-
-@pytest.mark.parametrize("arguments", [("--format", "xml"), ("--limit", "-1")])
-def test_wrong_usage(arguments: tuple[str, ...], tmp_path: Path):
-    """Status 2 and a sentence."""
-    User(tmp_path).runs("verify", *arguments).refuses(2, "growthgauge verify --help")
+    [unsound] = verify(tables, OLD, PARTITIONS, 20, lambda *_: None).unsound
+    assert (unsound.shard, unsound.space, unsound.field) == (1, "customers", field)
+    with pytest.raises(GrowthgaugeError, match="is damaged"):
+        rebuild(tables, OLD, PARTITIONS, lambda *_: None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import msgspec
 import pytest
 
 from aggregators.batch import fold_batch, touched
 from aggregators.calendar import Zone
+from aggregators.facts import Facts
 from aggregators.rules import Rules
 from aggregators.tables import Commit, Offset
 from aggregators.tables.memory import Tables
@@ -56,6 +58,24 @@ def filled(rules: Rules, days: int = 200) -> Tables:
             )
         )
     return tables
+
+
+def into_redis(tables: Any, made: Tables) -> None:
+    """Put all that tables in memory hold into empty ones in Redis."""
+    for number in range(PARTITIONS):
+        contents, shard = made._contents[number], tables.shard(number)
+        meta = contents.meta
+        shard.commit(
+            Commit(
+                based_on=shard.begin(),
+                fingerprint=str(meta.fingerprint),
+                partitions=PARTITIONS,
+                ledgers=contents.ledgers,
+                facts=Facts(contents.days),
+                offsets=dict(meta.offsets),
+                outcomes=dict(meta.outcomes),
+            )
+        )
 
 
 def facts(tables: Tables) -> list[dict[int, dict[str, int]]]:
