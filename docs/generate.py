@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from aggregators.calendar import Zone
+from aggregators.identities import MEANINGS
 from aggregators.metrics import CATALOGUE, Metric, MetricSettings
 from aggregators.metrics.sources import SOURCES
 from aggregators.tables.memory import Tables
@@ -65,7 +66,8 @@ word about it; a port that is given and taken is an error.""",
     "Topics": (
         options.TOPICS,
         """All topics have the same number of partitions, one for each shard of the tables. Several types may share a
-topic. Choose `partitions` once: another number needs all events anew, in an empty Redis.""",
+topic. Choose `partitions` once: another number
+[needs all events anew](../how-to/change-partitions-or-time-zone.md).""",
     ),
     "Acceptance": (options.ACCEPTANCE, "Which events are accepted, and who reads them."),
     "Rules": (
@@ -189,8 +191,13 @@ process. While Redis is down they are still served.
 """
 
 COLLECTORS = """
-`collector` is `tables` (reading Redis) or a group of growth metrics: one group's failure takes only that group down.
-"""
+`collector` is `tables` (reading Redis), `balance` (comparing facts) or a group of growth metrics: one group's failure
+takes only that group down.
+
+`identity` is what holds between facts on every day, whatever the events were; `growthgauge verify` looks at all days:
+
+| identity | what it says |
+| --- | --- |"""
 
 COMMAND_LINE = """\
 # Command line
@@ -297,7 +304,10 @@ def _group(metric: Metric) -> str:
 
 def pipeline_metrics_page() -> str:
     """Describe what workers and exporter tell about themselves."""
-    return _page([PIPELINE, *_told(_worker_families()), OUTCOMES, *_told(_exporter_families()), COLLECTORS])
+    identities = (f"| `{name}` | {meaning} |" for name, meaning in MEANINGS.items())
+    return _page(
+        [PIPELINE, *_told(_worker_families()), OUTCOMES, *_told(_exporter_families()), COLLECTORS, *identities]
+    )
 
 
 def _worker_families() -> Iterator[tuple[Any, Sequence[str]]]:

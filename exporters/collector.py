@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.core import Metric as Exposed
 from prometheus_client.registry import Collector
 
+from aggregators.identities import unbalanced
 from aggregators.metrics import CATALOGUE, Family, Metric
 from aggregators.metrics.reading import Reading
 from aggregators.tables import TablesUnavailable
@@ -48,6 +49,19 @@ def _read(metrics: Iterable[Metric], reading: Reading) -> list[Family]:
     return [metric.family(reading) for metric in metrics]
 
 
+def _unbalanced(reading: Reading) -> GaugeMetricFamily:
+    """Compare the facts with each other, up to the ends of all periods and of the days before them."""
+    family = GaugeMetricFamily(
+        "growth_facts_unbalanced",
+        "1 if facts contradict each other, which is a bug or a damaged Redis: run `growthgauge verify`.",
+        labels=["identity"],
+    )
+    days = sorted({*reading.last_days, *reading.days_before})
+    for name, wrong in unbalanced(reading.book, days, reading.settings.dimensions).items():
+        family.add_metric([name], float(bool(wrong)))
+    return family
+
+
 class GrowthCollector(Collector):
     """Reads the tables at scrape time.
 
@@ -72,14 +86,19 @@ class GrowthCollector(Collector):
         """Give the growth metrics of today and how the reading went; never raises."""
         scrape, today = _Scrape(), self._today()
         families: list[Family] = []
+        balance: GaugeMetricFamily | None = None
         with ExitStack() as stack:
             reading = scrape.run("tables", lambda: stack.enter_context(self._growth.at(today)))
+            if reading is not None:
+                balance = scrape.run("balance", partial(_unbalanced, reading))
             for group, metrics in GROUPS.items():
                 source = self._growth.without_facts(today) if group in _WITHOUT_FACTS else reading
                 if source is not None:
                     # Whole or not at all: half a group would look like metrics that have no samples today.
                     families += scrape.run(group, partial(_read, metrics, source)) or ()
         yield from scrape.families()
+        if balance is not None:
+            yield balance
         yield from exposable(family for family in families if family.samples)
 
 

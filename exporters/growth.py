@@ -9,7 +9,8 @@ from time import monotonic
 
 from aggregators.metrics import CATALOGUE, Book, Family, MetricSettings
 from aggregators.metrics.reading import Reading
-from aggregators.tables import REBUILDING, Meta, Reader, TablesUnavailable
+from aggregators.tables import Meta, Reader, TablesUnavailable
+from aggregators.tables.agreement import disagreement
 
 
 class TablesMismatch(Exception):  # noqa: N818 - reads as the state it names
@@ -99,7 +100,7 @@ class Growth:
         try:
             for shard in range(self._partitions):
                 changes, seen = self._reader.changes(shard, self._seen[shard])
-                self._check(shard, changes.meta)
+                self._check(changes.meta)
                 # In this order: days that the book could not take are read again by the next call.
                 self._book.update(shard, changes.days)
                 self._seen[shard] = seen
@@ -112,19 +113,8 @@ class Growth:
             "its load, or wait if this is the first look at many facts."
         )
 
-    def _check(self, shard: int, meta: Meta) -> None:
-        if meta.partitions not in (None, self._partitions):
-            raise TablesMismatch(
-                f"The tables were written with {meta.partitions} partitions and PARTITIONS is {self._partitions}: "
-                f"set PARTITIONS to {meta.partitions}, or start the workers on an empty Redis."
-            )
-        if self._fingerprint is None or meta.fingerprint in (None, self._fingerprint):
-            return
-        if meta.fingerprint is not None and meta.fingerprint.startswith(REBUILDING):
-            raise TablesMismatch(
-                f"Shard {shard} is being rebuilt: wait for `growthgauge rebuild`, or run it again if it was stopped."
-            )
-        raise TablesMismatch(
-            f"Shard {shard} was written under other settings or by another version: give this process the settings "
-            "of the worker, or run `growthgauge rebuild` to make the tables follow the settings."
-        )
+    def _check(self, meta: Meta) -> None:
+        fingerprint = meta.fingerprint if self._fingerprint is None else self._fingerprint
+        sentence = disagreement(meta, fingerprint or "", self._partitions)
+        if sentence is not None:
+            raise TablesMismatch(sentence)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from aggregators.tables import Health, Tables, TablesUnavailable
+from aggregators.tables.agreement import disagreement
 from growthgauge.settings import Settings
 from growthgauge.settled import metas
 from growthgauge.wiring import metric_settings, rules
@@ -50,11 +51,13 @@ def _broker(settings: Settings) -> Iterator[Finding]:
         yield Finding("broker", False, str(error))
         return
     yield Finding("broker", True, f"{settings.broker} answers")
-    problems = topics.problems(found, names, settings.partitions)
+    problems = topics.problems(found, settings.topics.values(), settings.partitions)
+    if settings.topic_dead_letters not in found:
+        problems += topics.problems(found, [settings.topic_dead_letters], settings.partitions)
     for problem in problems:
         yield Finding("topics", False, problem)
     if not problems:
-        yield Finding("topics", True, f"all {len(names)} there, with {settings.partitions} partitions each")
+        yield Finding("topics", True, f"all {len(names)} there, with {settings.partitions} partitions")
 
 
 def _redis(health: Health) -> Iterator[Finding]:
@@ -80,14 +83,9 @@ def _shards(settings: Settings, tables: Tables, fingerprint: str) -> Iterator[Fi
     except TablesUnavailable as error:
         yield Finding("tables", False, str(error))
         return
-    other = {meta.partitions for meta in found} - {None, settings.partitions}
-    if other:
-        number = other.pop()
-        text = f"written with {number} partitions, while PARTITIONS is {settings.partitions}: set it to {number}."
-        yield Finding("tables", False, text)
-    elif {meta.fingerprint for meta in found} - {None, fingerprint}:
-        text = "written under other settings: correct them, or stop the workers and run `growthgauge rebuild`."
-        yield Finding("tables", False, text)
+    sentence = next(filter(None, (disagreement(meta, fingerprint, settings.partitions) for meta in found)), None)
+    if sentence is not None:
+        yield Finding("tables", False, sentence)
     else:
         events = sum(sum(meta.outcomes.values()) for meta in found)
         yield Finding("tables", True, f"{events:,} events processed so far" if events else "empty so far")

@@ -22,7 +22,8 @@ COMMANDS = {
     "init": "Make the topics.",
     "worker": "Turn events from the broker into facts in Redis.",
     "exporter": "Serve the growth metrics to Prometheus, and a page to people.",
-    "rebuild": "Fold all ledgers anew.",
+    "verify": "Compare all facts with the folds of all ledgers: the books must balance.",
+    "rebuild": "Fold all ledgers anew, or read everything anew from Kafka.",
     "dead-letters": "List the records that could not be accepted, and send them again.",
 }
 HIDDEN = ("demo",)

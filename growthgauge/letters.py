@@ -174,7 +174,7 @@ async def replay(
                 try:
                     if producer is not None:
                         headers = [*letter.headers, (REPLAYED, letter.mark)]
-                        await producer.send(topic, partition, key, letter.value, headers)
+                        await producer.send(topic, partition, key, letter.value, headers=headers)
                 except TooLarge:
                     result.too_large.append(str(letter.origin or letter.place))
                     continue

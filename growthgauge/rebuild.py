@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aggregators.facts import Facts
-from aggregators.refold import refold
+from aggregators.refold import Damaged, refold
 from aggregators.rules import Rules
 from aggregators.tables import Commit, Meta, Shard, Superseded, Tables
+from aggregators.tables.agreement import needs_replay
 from growthgauge.errors import GrowthgaugeError
 from growthgauge.settled import metas
 
@@ -18,20 +19,22 @@ def refuse_what_needs_a_replay(found: Sequence[Meta], rules: Rules, partitions: 
     """Make sure that the tables can follow the settings by folding the ledgers anew.
 
     Raises:
-        GrowthgaugeError: they were written with other partitions, or with the days of another time zone.
+        GrowthgaugeError: they were written with other partitions or the days of another time zone, or are half empty.
     """
     for meta in found:
-        if meta.partitions not in (None, partitions):
-            raise GrowthgaugeError(
-                f"The tables were written with {meta.partitions} partitions and PARTITIONS is {partitions}: "
-                f"set it to {meta.partitions}, or send all events again into an empty Redis or data folder."
-            )
-        zone = (meta.fingerprint or "").partition("/")[2]
-        if zone and zone != rules.zone.name:
-            raise GrowthgaugeError(
-                f"The tables hold the days of the time zone {zone} and TIME_ZONE is {rules.zone.name}: "
-                f"set it to {zone}, or send all events again into an empty Redis or data folder."
-            )
+        sentence = needs_replay(meta, rules.fingerprint(), partitions)
+        if sentence is not None:
+            raise GrowthgaugeError(sentence)
+
+
+def _cannot(number: int, damaged: Sequence[Damaged]) -> str:
+    first = damaged[0]
+    more = f", and {len(damaged) - 1:,} more are" if len(damaged) > 1 else ""
+    return (
+        f"In shard {number} the ledger {first.field!a} of {first.space} is damaged ({first.why}){more}: restore a "
+        "snapshot of Redis and run `growthgauge rebuild` again, or read everything anew with "
+        "`growthgauge rebuild --from-kafka`."
+    )
 
 
 def _write(shard: Shard, meta: Meta, ledgers: dict[str, bytes]) -> Meta:
@@ -90,7 +93,9 @@ def rebuild(tables: Tables, rules: Rules, partitions: int, progress: Callable[[i
 
         shard = tables.shard(number)
         try:
-            facts, ledgers = refold(rules, shard, folded)
+            facts, ledgers, damaged = refold(rules, shard, folded)
+            if damaged:
+                raise GrowthgaugeError(_cannot(number, damaged))
             meta = _write(shard, meta, ledgers)
             tables.replace_facts(number, meta, rules.fingerprint(), facts)
         except Superseded:

@@ -61,6 +61,7 @@ class Producer:
         self._client: Any = None
         self._batches: dict[tuple[str, int], Any] = {}
         self._waiting: set[asyncio.Task[None]] = set()
+        self._last: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._flushed = 0.0
         self._moved = 0.0
         self._error: BaseException | None = None
@@ -107,29 +108,48 @@ class Producer:
             closing.cancel()
 
     async def send(
-        self, topic: str, partition: int, key: bytes | None, value: bytes, headers: Sequence[Header] = ()
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        *,
+        timestamp: int | None = None,
+        headers: Sequence[Header] = (),
     ) -> None:
-        """Put a record into its batch, with the time of sending as its timestamp; waits while much is under way.
+        """Put a record into its batch; waits while much is under way. Records of a partition stay in order.
+
+        Args:
+            topic: where to.
+            partition: of it.
+            key: the record's.
+            value: the record's; None is a tombstone.
+            timestamp: milliseconds since the epoch; the time of sending without it.
+            headers: the record's.
 
         Raises:
             TooLarge: brokers do not take records of this size.
             BrokerUnavailable: nothing has been acknowledged for too long.
         """
         around = sum(len(name) + len(held or b"") for name, held in headers) if headers else 0
-        if len(value) + len(key or b"") + around > RECORD_BYTES:
+        if len(value or b"") + len(key or b"") + around > RECORD_BYTES:
             raise TooLarge
-        as_list = list(headers)  # aiokafka takes nothing but a list
         now = time.time()
-        stamp = int(now * 1000)
         place = (topic, partition)
         batch = self._batches.get(place)
         if batch is None:
             batch = self._batches[place] = self._client.create_batch()
-        if batch.append(key=key, value=value, timestamp=stamp, headers=as_list) is None:
+        record = {
+            "key": key,
+            "value": value,
+            "timestamp": int(now * 1000) if timestamp is None else timestamp,
+            "headers": list(headers),  # aiokafka takes nothing else
+        }
+        if batch.append(**record) is None:
             await self._hand_over(place)
             await asyncio.sleep(YIELD_SECONDS)
             batch = self._batches[place] = self._client.create_batch()
-            batch.append(key=key, value=value, timestamp=stamp, headers=as_list)
+            batch.append(**record)
         if now - self._flushed > LINGER_SECONDS or now < self._flushed:
             await self.hand_over_all()
 
@@ -158,13 +178,18 @@ class Producer:
         self._check()
         if not self._waiting:
             self._moved = time.monotonic()
-        task = asyncio.create_task(self._acknowledge(place, batch))
+        task = self._last[place] = asyncio.create_task(self._acknowledge(place, batch, self._last.get(place)))
         self._waiting.add(task)
         task.add_done_callback(self._waiting.discard)
 
-    async def _acknowledge(self, place: tuple[str, int], batch: Any) -> None:
+    async def _acknowledge(self, place: tuple[str, int], batch: Any, before: asyncio.Task[None] | None) -> None:
         batch.close()
         count = batch.record_count()
+        if before is not None:
+            # The client sends one batch of a partition at a time, but those that wait for it may overtake each other.
+            await asyncio.wait({before})
+            if self._error is not None:
+                return
         try:
             metadata = await (await self._client.send_batch(batch, place[0], partition=place[1]))
         except (KafkaError, OSError) as error:

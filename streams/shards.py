@@ -11,7 +11,8 @@ from typing import NamedTuple
 from aggregators import batch as batches
 from aggregators.events import Event, Sessions
 from aggregators.facts import Facts
-from aggregators.tables import COMMIT_BYTES, COMMIT_LEDGERS, REBUILDING, Commit, Meta, Offset, Shard, Space, Superseded
+from aggregators.tables import COMMIT_BYTES, COMMIT_LEDGERS, Commit, Meta, Offset, Shard, Space, Superseded
+from aggregators.tables.agreement import disagreement
 from streams.config import WorkerConfig
 from streams.dead_letters import DeadLetter, DeadLetters
 from streams.decode import Decoded, decode
@@ -111,21 +112,9 @@ class ShardProcessor:
 
     def _begin(self) -> Meta:
         meta = self._shard.begin()
-        if meta.fingerprint is not None and meta.fingerprint != self._fingerprint:
-            if meta.fingerprint.startswith(REBUILDING):
-                raise WrongTables(
-                    "The tables are being rebuilt, or a rebuild was interrupted: "
-                    "wait for it to end, or run `growthgauge rebuild`."
-                )
-            raise WrongTables(
-                "The tables were folded with other settings or by another version: "
-                "run `growthgauge rebuild`, or go back to the settings that they were made with."
-            )
-        if meta.partitions is not None and meta.partitions != self._config.partitions:
-            raise WrongTables(
-                f"The tables were made for {meta.partitions} partitions, the setting partitions says "
-                f"{self._config.partitions}: go back to the old one, or start the workers on an empty Redis."
-            )
+        sentence = disagreement(meta, self._fingerprint, self._config.partitions)
+        if sentence is not None:
+            raise WrongTables(sentence)
         return meta
 
     def _advance(self, batch: Batch, identity: str) -> int:

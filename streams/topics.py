@@ -18,8 +18,8 @@ DEAD_LETTER_BYTES = 64 << 10
 """What a dead letter may be larger than the record it holds: room for the headers that say what was wrong."""
 BROKER_MESSAGE_BYTES = 1_048_588
 """Apache Kafka's default for the largest message."""
-_EARLIEST = -2
-"""The wire's number for a partition's first offset."""
+_EARLIEST, _LATEST = -2, -1
+"""The wire's numbers for a partition's first offset and for the one after its last."""
 
 # A client tells of every failed attempt to connect; callers get one exception instead.
 logging.getLogger("kafka").setLevel(logging.CRITICAL)
@@ -55,7 +55,22 @@ def earliest(
     Raises:
         BrokerUnavailable: there is no answer in time, or no such partition.
     """
-    asked = {TopicPartition(*partition): _EARLIEST for partition in partitions}
+    return _offsets(broker, partitions, _EARLIEST, seconds)
+
+
+def ends(broker: str, partitions: Iterable[tuple[str, int]], seconds: float = SECONDS) -> dict[tuple[str, int], int]:
+    """Give the offset after the last record of every partition; Tansu may leave out a part of the last batch.
+
+    Raises:
+        BrokerUnavailable: there is no answer in time, or no such partition.
+    """
+    return _offsets(broker, partitions, _LATEST, seconds)
+
+
+def _offsets(
+    broker: str, partitions: Iterable[tuple[str, int]], which: int, seconds: float
+) -> dict[tuple[str, int], int]:
+    asked = {TopicPartition(*partition): which for partition in partitions}
     if not asked:
         return {}
     with _admin(broker, seconds) as admin:
@@ -107,7 +122,8 @@ def problems(there: Mapping[str, Topic], names: Iterable[str], partitions: int) 
         if count != partitions:
             found.append(
                 f"The topic {name} has {count} partitions, the setting partitions says {partitions}: "
-                "all topics need the same number, so correct the setting, or make the topic again."
+                "all topics need the same number, so correct the setting, or give the topic another name and copy its "
+                f"records there with `growthgauge init --copy-from {name}`."
             )
     return found
 

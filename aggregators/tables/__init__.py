@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol, get_args
 
 import msgspec
@@ -19,6 +19,8 @@ COMMIT_BYTES = 8 * 2**20
 
 REBUILDING = "rebuilding:"
 """The fingerprint of a shard that is being rebuilt begins with this: no worker has such a one."""
+EMPTYING = f"{REBUILDING}from-kafka:"
+"""That of a shard that is being emptied: what it still holds is only a part, and must not be folded."""
 
 
 class Superseded(Exception):  # noqa: N818 - an outcome, not an error
@@ -47,6 +49,10 @@ class Meta(msgspec.Struct, frozen=True):
     """By topic."""
     outcomes: Mapping[str, int] = {}
     """Events so far by `type/outcome`, and rejects by `rejected/reason`."""
+
+
+class Busy(Exception):  # noqa: N818 - an outcome, not an error
+    """A shard could not be read whole: somebody committed during every attempt, and it is too large for one answer."""
 
 
 class Commit(msgspec.Struct):
@@ -105,6 +111,16 @@ class Changes(msgspec.Struct, frozen=True):
     """The facts of every day that changed, whole; an empty map for a day that is gone."""
 
 
+class Sink(Protocol):
+    """Takes the ledgers of a snapshot, a handful at a time, so that they need not fit into memory."""
+
+    def start(self) -> None:
+        """Forget what was taken: another attempt begins."""
+
+    def take(self, space: Space, ledgers: Iterable[tuple[str, bytes]]) -> None:
+        """Take some ledgers of one table, by field."""
+
+
 class Reader(Protocol):
     """A reader's view of all shards; it never writes."""
 
@@ -146,11 +162,40 @@ class Tables(Protocol):
     def reader(self) -> Reader:
         """Open all shards for reading."""
 
+    def snapshot(self, number: int, sink: Sink) -> Changes:
+        """Give one version of a whole shard, whoever commits meanwhile: its facts, and to the sink its ledgers.
+
+        It only reads; what the sink holds counts once this has returned.
+
+        Raises:
+            Busy: there were commits during every attempt, and the shard is too large to be read in one answer.
+        """
+
     def start_rebuild(self, number: int) -> Meta:
         """Mark a shard as being rebuilt, which supersedes every batch under way, and give its meta.
 
         Comes before the ledgers are read for `replace_facts`. Until that is done the shard's fingerprint is one that
         no worker has; the facts stay as they were. Safe to run again.
+        """
+
+    def start_emptying(self, number: int) -> Meta:
+        """Mark a shard as being emptied, which supersedes every batch under way, and give its meta.
+
+        Until `empty` is done its fingerprint is one that no worker has and that no rebuild takes. Safe to run again.
+        """
+
+    def empty(self, number: int, based_on: Meta, made_for: tuple[str, int] | None) -> None:
+        """Remove all that a shard holds: ledgers, facts, counts and offsets, so that it is read anew from Kafka.
+
+        Interrupted, it leaves the mark, and can run again.
+
+        Args:
+            number: the shard.
+            based_on: what `start_emptying` returned.
+            made_for: fingerprint and number of partitions of the workers that may fill it; None leaves no trace.
+
+        Raises:
+            Superseded: somebody else has marked it since: start again.
         """
 
     def replace_facts(self, number: int, based_on: Meta, fingerprint: str, facts: Facts) -> Meta:

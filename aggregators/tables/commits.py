@@ -26,16 +26,21 @@ def committed(commit: Commit) -> Meta:
     )
 
 
-def marked(before: Meta) -> Meta:
-    """Give the meta of a shard that is being rebuilt."""
+def marked(before: Meta, mark: str = REBUILDING) -> Meta:
+    """Give the meta of a shard that is being rebuilt, or with the mark `EMPTYING` emptied."""
     # The zone stays readable: see Rules.fingerprint.
     zone = (before.fingerprint or "").partition("/")[2]
-    return _next(before, f"{REBUILDING}{secrets.token_hex(8)}/{zone}")
+    return _next(before, f"{mark}{secrets.token_hex(8)}/{zone}")
 
 
 def rebuilt(before: Meta, fingerprint: str) -> Meta:
     """Give the meta after a rebuild."""
     return _next(before, fingerprint)
+
+
+def emptied(before: Meta, fingerprint: str, partitions: int) -> Meta:
+    """Give the meta of a shard that is empty, for workers with this fingerprint; the version goes on for readers."""
+    return msgspec.structs.replace(_next(before, fingerprint), partitions=partitions, offsets={}, outcomes={})
 
 
 def _next(before: Meta, fingerprint: str) -> Meta:

@@ -30,11 +30,12 @@ _decode = msgspec.msgpack.Decoder(dict[str, int], strict=False).decode
 class Keys:
     """The names of one shard's keys; the hash tag keeps them on one node of a cluster."""
 
-    __slots__ = ("_prefix", "day_prefix", "days", "meta", "staged", "staged_prefix")
+    __slots__ = ("_prefix", "day_prefix", "days", "meta", "pattern", "staged", "staged_prefix")
 
     def __init__(self, shard: int) -> None:
         """Name the keys of a shard."""
         self._prefix = f"growth:{{{shard}}}:"
+        self.pattern = f"{self._prefix}*"
         self.meta = f"{self._prefix}meta"
         self.days = f"{self._prefix}days"
         self.day_prefix = f"{self._prefix}day:"

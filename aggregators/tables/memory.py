@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from aggregators.facts import Facts
-from aggregators.tables import SPACES, Changes, Commit, Health, Meta, Space, Superseded, commits
+from aggregators.tables import EMPTYING, SPACES, Changes, Commit, Health, Meta, Sink, Space, Superseded, commits
 
 
 class _Contents:
@@ -37,12 +37,39 @@ class Tables:
         """Open all shards for reading."""
         return MemoryReader(self._contents, self._lock)
 
+    def snapshot(self, number: int, sink: Sink) -> Changes:
+        """Give one consistent version of a whole shard."""
+        with self._lock:
+            contents = self._contents[number]
+            sink.start()
+            for space in SPACES:
+                sink.take(space, contents.ledgers[space].items())
+            return Changes(contents.meta, {day: dict(facts) for day, facts in contents.days.items()})
+
     def start_rebuild(self, number: int) -> Meta:
         """Mark a shard as being rebuilt, and give its meta."""
         with self._lock:
             contents = self._contents[number]
             contents.meta = commits.marked(contents.meta)
             return contents.meta
+
+    def start_emptying(self, number: int) -> Meta:
+        """Mark a shard as being emptied, and give its meta."""
+        with self._lock:
+            contents = self._contents[number]
+            contents.meta = commits.marked(contents.meta, EMPTYING)
+            return contents.meta
+
+    def empty(self, number: int, based_on: Meta, made_for: tuple[str, int] | None) -> None:
+        """Remove all that a shard holds."""
+        with self._lock:
+            contents = self._contents[number]
+            if contents.meta.token != based_on.token:
+                raise Superseded
+            # In place: shards and readers go on with what they have open.
+            vars(contents).update(vars(_Contents()))
+            if made_for is not None:
+                contents.meta = commits.emptied(based_on, *made_for)
 
     def replace_facts(self, number: int, based_on: Meta, fingerprint: str, facts: Facts) -> Meta:
         """Put newly folded facts in place of all that derive from ledgers; kept measures stay."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aggregators.tables import Changes
-from aggregators.tables.layout import date_bytes, day_from, pairs, unpack_days, unpack_facts, unpack_meta
-from aggregators.tables.redis import Link, Server
+from aggregators.tables import Changes, Meta
+from aggregators.tables.layout import Keys, date_bytes, day_from, pairs, unpack_days, unpack_facts, unpack_meta
+from aggregators.tables.redis import Command, Link, Server
 
 _AT_ONCE = 64
 """Days that one command may fetch as long as there is hope to catch up in smaller steps."""
@@ -68,7 +68,8 @@ class RedisReader:
         steps = 0
         while True:
             limit = _AT_ONCE if steps < _PATIENCE else _UNLIMITED
-            meta, stamps, days = _look(link, known, now.version, limit, wanted)
+            [reply] = link.call(look_command(link.keys, known, now.version, limit, wanted))
+            meta, stamps, days = looked(reply)
             if stamps is None:
                 return Changes(meta, {}), seen
             fetched |= days
@@ -98,13 +99,16 @@ class RedisReader:
             link.close()
 
 
-def _look(link: Link, token: str, since: int, limit: int, wanted: list[int]) -> tuple[Any, Any, Any]:
-    """Give meta, stamps and facts by day; the latter two are None where the token is the one given."""
-    keys = link.keys
-    command = ("EVAL", _LOOK, 2, keys.meta, keys.days, keys.day_prefix, token, since, limit, *map(date_bytes, wanted))
-    meta, *more = link.call(command)[0]
+def look_command(keys: Keys, token: str, since: int, limit: int, wanted: Sequence[int] = ()) -> Command:
+    """Give the command of one atomic look."""
+    return ("EVAL", _LOOK, 2, keys.meta, keys.days, keys.day_prefix, token, since, limit, *map(date_bytes, wanted))
+
+
+def looked(reply: list[Any]) -> tuple[Meta, dict[int, str] | None, dict[int, dict[str, int]]]:
+    """Read a look's reply: meta, stamps and facts by day; no stamps where the token is the one given."""
+    meta, *more = reply
     if not more:
-        return unpack_meta(meta), None, None
+        return unpack_meta(meta), None, {}
     stamps, days = more
     facts = {day_from(date): unpack_facts(values) for date, values in pairs(days)}
     return unpack_meta(meta), unpack_days(stamps), facts

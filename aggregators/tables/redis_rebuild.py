@@ -6,21 +6,22 @@ from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 from aggregators.facts import Facts, Group, group_of
-from aggregators.tables import Meta, Superseded, TablesUnavailable, commits
-from aggregators.tables.layout import date_bytes, pack_facts, unpack_days, unpack_facts, unpack_meta
+from aggregators.tables import REBUILDING, Meta, Superseded, TablesUnavailable, commits
+from aggregators.tables.layout import date_bytes, pack_facts, pack_meta, unpack_days, unpack_facts, unpack_meta
 from aggregators.tables.redis import Command, Link
 from aggregators.tables.redis_shard import transact
 
 _DAYS_AT_ONCE = 64
+_KEYS_AT_ONCE = 250
 _ATTEMPTS = 20
 
 Item = TypeVar("Item")
 
 
-def start(link: Link) -> Meta:
-    """Mark a shard as being rebuilt, which supersedes every batch under way, and give its meta."""
+def start(link: Link, mark: str = REBUILDING) -> Meta:
+    """Mark a shard as being rebuilt or emptied, which supersedes every batch under way, and give its meta."""
     for _ in range(_ATTEMPTS):
-        meta = commits.marked(_begin(link))
+        meta = commits.marked(_begin(link), mark)
         try:
             transact(link, meta, ())
         except Superseded:
@@ -57,6 +58,30 @@ def replace(link: Link, based_on: Meta, fingerprint: str, facts: Facts) -> Meta:
         writes.append(("HSET", keys.days, *(item for day in known for item in (date_bytes(day), stamp))))
     transact(link, meta, [*writes, ("DEL", keys.staged)])
     return meta
+
+
+def empty(link: Link, based_on: Meta, made_for: tuple[str, int] | None) -> None:
+    """Remove every key of a shard, the mark in its meta last; see `Tables.empty`."""
+    keys = link.keys
+    if _begin(link).token != based_on.token:
+        raise Superseded
+    cursor = b"0"
+    while True:
+        # Whatever there is, also what nothing in the shard leads to any more.
+        cursor, found = link.call(("SCAN", cursor, "MATCH", keys.pattern, "COUNT", _KEYS_AT_ONCE))[0]
+        names = [name for name in found if name != keys.meta.encode()]
+        if names:
+            link.call(("UNLINK", *names))
+        if cursor == b"0":
+            break
+    now = _begin(link)
+    if now.token != based_on.token:
+        raise Superseded
+    writes: list[Command] = [("DEL", keys.meta)]
+    if made_for is not None:
+        writes.append(("HSET", keys.meta, *pack_meta(commits.emptied(now, *made_for))))
+    if link.call(("MULTI",), *writes, ("EXEC",), resume=True)[-1] is None:
+        raise Superseded
 
 
 def _begin(link: Link) -> Meta:

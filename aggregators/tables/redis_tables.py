@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from aggregators.facts import Facts
-from aggregators.tables import Health, Meta, TablesUnavailable, redis_rebuild
+from aggregators.tables import EMPTYING, Changes, Health, Meta, Sink, TablesUnavailable, redis_rebuild, redis_snapshot
 from aggregators.tables.redis import Link, Server
 from aggregators.tables.redis_reader import RedisReader
 from aggregators.tables.redis_shard import RedisShard
@@ -26,11 +26,31 @@ class RedisTables:
         """Open all shards for reading."""
         return RedisReader(self._server)
 
+    def snapshot(self, number: int, sink: Sink) -> Changes:
+        """Give one consistent version of a whole shard."""
+        return redis_snapshot.take(self._server, number, sink)
+
     def start_rebuild(self, number: int) -> Meta:
         """Mark a shard as being rebuilt, and give its meta."""
         link = Link(self._server, number)
         try:
             return redis_rebuild.start(link)
+        finally:
+            link.close()
+
+    def start_emptying(self, number: int) -> Meta:
+        """Mark a shard as being emptied, and give its meta."""
+        link = Link(self._server, number)
+        try:
+            return redis_rebuild.start(link, EMPTYING)
+        finally:
+            link.close()
+
+    def empty(self, number: int, based_on: Meta, made_for: tuple[str, int] | None) -> None:
+        """Remove all that a shard holds."""
+        link = Link(self._server, number)
+        try:
+            redis_rebuild.empty(link, based_on, made_for)
         finally:
             link.close()
 

@@ -194,10 +194,13 @@ class Ledgers:
 
 
 def days_of(ledger: bytes) -> list[int]:
-    """Give the active days of one ledger, ascending."""
-    numbers = np.frombuffer(ledger, NUMBER).tolist()
+    """Give the active days of one ledger, ascending; ValueError if it is no ledger of this format."""
+    header, *numbers = np.frombuffer(ledger, NUMBER).tolist()
+    count = header & ((1 << _COUNT_BITS) - 1)
+    if header >> _COUNT_BITS != VERSION or count > len(numbers):
+        raise ValueError("it is no user's ledger of this version")
     days = []
-    for word in numbers[1 : 1 + (numbers[0] & ((1 << _COUNT_BITS) - 1))]:
+    for word in numbers[:count]:
         start = ((word >> SPAN_DAYS) - SPANS_BEFORE_EPOCH) * SPAN_DAYS
         bits = word & DAYS_MASK
         while bits:

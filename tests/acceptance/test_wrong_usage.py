@@ -39,6 +39,8 @@ def taken() -> Iterator[str]:
         (("backfill", "--label", "period=now"), "metrics have themselves"),
         (("backfill", "--label", "job"), "job=growthgauge-exporter"),
         (("backfill", "--every", "1d"), "5m"),
+        (("verify", "--limit", "-1"), "growthgauge verify --help"),
+        (("rebuild", "--yes"), "--from-kafka"),
         (("up", "--broker", "kafka.example:9092"), "kafka.example"),
         (("up", "--redis-url", "redis://10.0.0.1:6379/0"), "10.0.0.1"),
         (("up", "--broker", "a:1,b:2"), "one broker"),

@@ -7,7 +7,9 @@ import pytest
 from aggregators.calendar import LAST_DAY
 from aggregators.facts import Facts, key
 from aggregators.tables import (
+    EMPTYING,
     REBUILDING,
+    Meta,
     Offset,
     Superseded,
     Tables,
@@ -144,3 +146,81 @@ def test_staged_facts_that_vanish_stop_a_rebuild(fresh: RedisServer, monkeypatch
     assert all_facts(tables.reader()) == {1: {"new": 1}, 2: {"new": 1}}
     tables.replace_facts(0, tables.start_rebuild(0), "rules 2", Facts({1: {"new": 2}, 2: {"new": 2}}))
     assert all_facts(tables.reader()) == {1: {"new": 2}, 2: {"new": 2}}
+
+
+def test_an_emptied_shard_is_read_anew(tables: Tables):
+    """Ledgers, facts, kept measures, counts and offsets are gone; readers notice, and only its workers may fill it."""
+    shard, reader = tables.shard(0), tables.reader()
+    full = {
+        "facts": {1: {"new": 1, "sessions": 10}, 2: {"new": 1}},
+        "ledgers": {"users": {"u": b"1"}, "customers": {"bc": b"2"}},
+        "offsets": {"t": Offset("i", 3)},
+        "outcomes": {"session/accepted": 10},
+    }
+    before = write(shard, **full)
+    other = write(tables.shard(1), **full)
+    _, seen = reader.changes(0, {})
+    meta = shard.begin()
+    started = tables.start_emptying(0)
+    with pytest.raises(Superseded):
+        shard.commit(commit(meta, facts={1: {"new": 1}}))
+    assert started.fingerprint is not None
+    assert started.fingerprint.startswith(EMPTYING)
+    assert started.offsets == before.offsets
+    tables.empty(0, started, ("rules 2", 8))
+    after = shard.begin()
+    assert (after.fingerprint, after.partitions, after.offsets, after.outcomes) == ("rules 2", 8, {}, {})
+    assert after.version > started.version
+    assert [list(shard.ledgers(space)) for space in ("users", "customers")] == [[], []]
+    changes, seen = reader.changes(0, seen)
+    assert changes.days == {1: {}, 2: {}}
+    assert tables.shard(1).begin() == other
+    write(shard, facts={2: {"new": 5}}, fingerprint="rules 2")
+    assert reader.changes(0, seen)[0].days == {2: {"new": 5}}
+    tables.empty(0, tables.start_emptying(0), None)
+    assert shard.begin() == Meta()
+    assert all_facts(tables.reader()) == {}
+
+
+def test_an_emptying_that_is_started_again(tables: Tables):
+    """Only who marked the shard last empties it."""
+    write(tables.shard(0), facts={1: {"new": 1}})
+    first = tables.start_emptying(0)
+    second = tables.start_emptying(0)
+    with pytest.raises(Superseded):
+        tables.empty(0, first, ("rules 2", 4))
+    assert all_facts(tables.reader()) == {1: {"new": 1}}
+    tables.empty(0, second, ("rules 2", 4))
+    assert all_facts(tables.reader()) == {}
+
+
+def test_an_emptying_may_be_interrupted_anywhere(fresh: RedisServer, monkeypatch: pytest.MonkeyPatch):
+    """Cut off after any of its commands the mark is there, until the shard is empty; then nothing of it is left."""
+    tables = open_tables(fresh.url)
+    whole = Link.call
+    calls = interrupted = 0
+
+    def cut(self: Link, *commands, resume: bool = False):
+        nonlocal calls
+        calls += 1
+        if calls > interrupted:
+            raise KeyboardInterrupt
+        return whole(self, *commands, resume=resume)
+
+    ledgers = {f"u{n}": b"1" for n in range(3_000)}
+    write(tables.shard(0), facts={day: {"new": 1} for day in range(1, 2_000)}, ledgers={"users": ledgers})
+    while True:
+        started = tables.start_emptying(0)
+        calls = 0
+        with monkeypatch.context() as patched:
+            patched.setattr(Link, "call", cut)
+            try:
+                tables.empty(0, started, None)
+                break
+            except KeyboardInterrupt:
+                pass
+        assert tables.shard(0).begin().fingerprint == started.fingerprint
+        interrupted += 1
+    assert interrupted > 5
+    with fresh.client() as client:
+        assert client.dbsize() == 0

@@ -46,7 +46,7 @@ def exporting(url):
 
 def growth(text):
     """Keep the samples of growth metrics, without those about the scrape."""
-    about = ("growth_redis_up", "growth_collector_")
+    about = ("growth_redis_up", "growth_collector_", "growth_facts_")
     return [line for line in text.splitlines() if line.startswith("growth_") and not line.startswith(about)]
 
 

@@ -1,4 +1,4 @@
-"""A small fixed company as facts, for the exporter's tests."""
+"""A small fixed company as facts, for the exporter's tests: not all that a company has, so its books do not balance."""
 
 import datetime as dt
 from fractions import Fraction

@@ -147,6 +147,7 @@ def test_without_redis_growth_metrics_are_left_out_and_the_rest_is_served():
     assert "growth_redis_up 0.0\n" in down
     assert 'growth_collector_success{collector="tables"} 0.0\n' in down
     assert "growth_customers" not in down
+    assert "growth_facts_unbalanced" not in down
     assert 'growth_build_info{version="0.1.0"} 1.0\n' in down
     assert "process_cpu_seconds_total" in down
     reader.broken = False
@@ -184,7 +185,7 @@ def test_tables_of_other_rules_are_refused_with_what_to_do():
     assert "growth_redis_up 1.0\n" in text
     assert 'growth_collector_success{collector="tables"} 0.0\n' in text
     assert "growth_customers" not in text
-    with pytest.raises(TablesMismatch, match="set PARTITIONS to 2"):
+    with pytest.raises(TablesMismatch, match="set it to 2"):
         Growth(tables.reader(), partitions=4, settings=settings()).families(AS_OF)
 
 

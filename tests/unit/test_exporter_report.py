@@ -14,7 +14,7 @@ from exporters import report
 from tests.unit.exporter_facts import AS_OF, filled, growth_of, put
 from tests.unit.test_exporter_metrics import exposed
 
-ABOUT_THE_SCRAPE = ("growth_redis_up", "growth_collector_")
+ABOUT_THE_SCRAPE = ("growth_redis_up", "growth_collector_", "growth_facts_")
 
 
 def growth_lines(text):

@@ -127,7 +127,8 @@ def test_definitions_explain_every_metric():
         shown = {
             line.split()[2] for line in ask("/metrics")[2].decode().splitlines() if line.startswith("# TYPE growth_")
         }
-        about_the_scrape = {"growth_redis_up", "growth_collector_success", "growth_collector_duration_seconds"}
+        collectors = {"growth_collector_success", "growth_collector_duration_seconds"}
+        about_the_scrape = {"growth_redis_up", "growth_facts_unbalanced", *collectors}
         assert {name for name in shown if f"<code>{name}</code>" not in definitions} == about_the_scrape
 
 

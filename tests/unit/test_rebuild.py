@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import pytest
 
 from aggregators.calendar import Zone
+from aggregators.facts import Facts
 from aggregators.rules import Rules
 from aggregators.tables.memory import Tables
 from growthgauge.errors import GrowthgaugeError
@@ -18,11 +20,29 @@ OLD = Rules(zone=Zone("UTC"))
 NEW = Rules(zone=Zone("UTC"), lapse_grace_days=3)
 
 
-def filled(rules: Rules) -> Tables:
-    """Put the demo company's first months into tables in memory, as a worker would."""
+def filled(rules: Rules, days: int = 200) -> Tables:
+    """Put the demo company's first days into tables in memory, as a worker would."""
     tables = Tables()
-    fill(tables, rules, first=dt.date(2024, 3, 1), days=200, partitions=PARTITIONS)
+    fill(tables, rules, first=dt.date(2024, 3, 1), days=days, partitions=PARTITIONS)
     return tables
+
+
+def into_redis(tables: Any, made: Tables) -> None:
+    """Put all that tables in memory hold into empty ones in Redis."""
+    for number in range(PARTITIONS):
+        contents, shard = made._contents[number], tables.shard(number)
+        meta = contents.meta
+        shard.commit(
+            Commit(
+                based_on=shard.begin(),
+                fingerprint=str(meta.fingerprint),
+                partitions=PARTITIONS,
+                ledgers=contents.ledgers,
+                facts=Facts(contents.days),
+                offsets=dict(meta.offsets),
+                outcomes=dict(meta.outcomes),
+            )
+        )
 
 
 def facts(tables: Tables) -> list[dict[int, dict[str, int]]]:
