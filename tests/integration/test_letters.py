@@ -45,9 +45,9 @@ def listed(settings: Settings, wanted: Wanted) -> list[Letter]:
     return asyncio.run(run())
 
 
-def sent_again(settings: Settings, wanted: Wanted) -> Replayed:
-    """Replay the letters that are asked for."""
-    return asyncio.run(replay(settings, wanted, None, lambda _: None))
+def sent_again(settings: Settings, *, dry: bool = False) -> Replayed:
+    """Replay all letters."""
+    return asyncio.run(replay(settings, Wanted(), None, lambda _: None, dry=dry))
 
 
 def records(pipeline: Pipeline, topic: str) -> list:
@@ -92,7 +92,10 @@ def test_letters_on_apache_kafka(kafka: Broker, redis: RedisServer, tmp_path: Pa
         letters = listed(settings, Wanted())
         assert sorted(letter.reason for letter in letters) == ["not_json", "schema"] + ["wrong_partition"] * len(astray)
         assert {letter.origin.offset for letter in letters if letter.origin} == set(range(len(astray) + 2))
-        done = sent_again(settings, Wanted())
+        planned = sent_again(settings, dry=True)
+        assert planned.by_topic == {pipeline.topics["signup"]: len(astray)}
+        assert records(pipeline, pipeline.topics["signup"]) == []
+        done = sent_again(settings)
         assert (done.result.acknowledged, done.tombstones) == (len(astray), 1)
         assert done.without_value == [f"{pipeline.topics['payment']}-2@{len(astray) + 1}"]
         until(lambda: pipeline.outcomes()["signup/accepted"] == len(astray), why=worker.text)
@@ -108,6 +111,9 @@ def test_letters_on_apache_kafka(kafka: Broker, redis: RedisServer, tmp_path: Pa
             [(name, mark)] = list(each.headers)[2:]
             assert (name, mark in marks) == (REPLAYED, True)
         assert {group["group_id"] for group in admin.list_groups()} == groups
+        assert sent_again(settings).result.acknowledged == len(astray)
+        until(lambda: pipeline.outcomes()["signup/duplicate"] == len(astray), why=worker.text)
+        assert pipeline.total("signups") == len(astray)
     finally:
         admin.close()
         pipeline.close()
