@@ -15,14 +15,14 @@ from growthgauge.settled import metas
 LEDGERS_AT_ONCE = 1000
 
 
-def refuse_what_needs_a_replay(found: Sequence[Meta], rules: Rules, partitions: int) -> None:
-    """Make sure that the tables can follow the settings by folding the ledgers anew.
+def refuse_what_needs_a_replay(found: Sequence[Meta], rules: Rules, partitions: int, remedy: str | None = None) -> None:
+    """Make sure that the tables can follow the settings by folding the ledgers anew; `remedy` is what else to do.
 
     Raises:
         GrowthgaugeError: they were written with other partitions or the days of another time zone, or are half empty.
     """
     for meta in found:
-        sentence = needs_replay(meta, rules.fingerprint(), partitions)
+        sentence = needs_replay(meta, rules.fingerprint(), partitions, remedy)
         if sentence is not None:
             raise GrowthgaugeError(sentence)
 

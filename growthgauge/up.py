@@ -119,7 +119,9 @@ class Up:
         tables = open_tables(self._settings.redis)
         its_rules, partitions = rules(self._settings), self._settings.partitions
         found = metas(tables, partitions)
-        refuse_what_needs_a_replay(found, its_rules, partitions)
+        # This broker has begun empty: there is nothing to read anew.
+        remedy = "begin with another data folder (--data-dir) and send all files again"
+        refuse_what_needs_a_replay(found, its_rules, partitions, remedy)
         if {meta.fingerprint for meta in found} - {None, its_rules.fingerprint()}:
             count = rebuild(tables, its_rules, partitions, lambda *_: None)
             self._say(f"  The settings have changed: {count:,} ledgers were folded anew.")

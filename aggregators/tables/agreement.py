@@ -5,27 +5,36 @@ from __future__ import annotations
 from aggregators.tables import EMPTYING, REBUILDING, Meta
 
 
-def needs_replay(meta: Meta, fingerprint: str, partitions: int) -> str | None:
-    """Say why folding the ledgers anew cannot make a shard follow the settings; None where it can."""
+def needs_replay(meta: Meta, fingerprint: str, partitions: int, remedy: str | None = None) -> str | None:
+    """Say why folding the ledgers anew cannot make a shard follow the settings; None where it can.
+
+    Args:
+        meta: the shard's.
+        fingerprint: of the settings.
+        partitions: by the settings.
+        remedy: what to do instead of what is done with servers of one's own.
+    """
     if meta.partitions not in (None, partitions):
+        copied = (
+            "copy the events to new topics (`growthgauge init --copy-from TOPIC`) and read them anew with "
+            "`growthgauge rebuild --from-kafka`"
+        )
         return (
             f"The tables were made for {meta.partitions} partitions and PARTITIONS is {partitions}: set it to "
-            f"{meta.partitions}, or copy the events to new topics (`growthgauge init --copy-from TOPIC`) and read them "
-            "anew with `growthgauge rebuild --from-kafka`."
+            f"{meta.partitions}, or {remedy or copied}."
         )
     if meta.fingerprint is None:
         return None
     if meta.fingerprint.startswith(EMPTYING):
-        return (
-            "The tables are being emptied, or that was interrupted: wait for `growthgauge rebuild --from-kafka` to "
-            "end, or run it again."
-        )
+        again = "wait for `growthgauge rebuild --from-kafka` to end, or run it again"
+        return f"The tables are being emptied, or that was interrupted: {remedy or again}."
     # Only the zone's name is to be read in a fingerprint; a changed table of its offsets is another fingerprint.
     zone, wanted = (each.partition("/")[2] for each in (meta.fingerprint, fingerprint))
     if zone and zone != wanted:
+        anew = "read all events anew with `growthgauge rebuild --from-kafka`"
         return (
-            f"The tables hold the days of the time zone {zone} and TIME_ZONE is {wanted}: set it to {zone}, or read "
-            "all events anew with `growthgauge rebuild --from-kafka`."
+            f"The tables hold the days of the time zone {zone} and TIME_ZONE is {wanted}: set it to {zone}, or "
+            f"{remedy or anew}."
         )
     return None
 

@@ -147,7 +147,7 @@ def test_what_wait_has_returned_for_survives_sigkill_of_everything(user: User, u
     # Another setting that folds read: the ledgers follow before the worker starts.
     os.kill(again.process.pid, signal.SIGTERM)
     assert again.wait(15) == 0
-    up("--time-zone", "Asia/Tokyo").says("set it to UTC")
+    up("--time-zone", "Asia/Tokyo").says("set it to UTC, or begin with another data folder")
     again = up("--lapse-grace-days", "5").ready()
     assert "2,000 ledgers were folded anew" in again.text()  # its billing and its activity
     assert value(user.runs("report", "--format", "prometheus").output, "growth_customers") == 1000

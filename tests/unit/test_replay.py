@@ -190,6 +190,7 @@ def test_every_disagreement_names_its_command():
     for words, meta in cases.items():
         assert words in str(disagreement(meta, mine, 4))
         assert needs_replay(meta, mine, 4) == disagreement(meta, mine, 4)
+        assert str(needs_replay(meta, mine, 4, "do without")).endswith("do without.")
     for words, fingerprint in (
         ("`growthgauge rebuild` to end", "rebuilding:1/UTC"),
         ("run `growthgauge rebuild`", "other/UTC"),
