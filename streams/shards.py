@@ -171,7 +171,7 @@ class ShardProcessor:
                         self._sizes[batch.topic] = min(2 * size, LARGEST_PIECE)
                     return records, decoded, ledgers
             # Often the next piece is like this one: so the size is kept.
-            size = self._sizes[batch.topic] = max(1, int(0.9 * len(records) / excess))
+            size = self._sizes[batch.topic] = max(1, int(0.97 * len(records) / excess))
 
     def _read(self, space: Space, fields: Sequence[str]) -> dict[str, bytes]:
         if not fields:
