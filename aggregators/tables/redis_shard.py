@@ -18,7 +18,7 @@ from aggregators.tables.layout import (
     unpack_meta,
 )
 from aggregators.tables.redis import Command, Link
-from aggregators.tables.wire import Packed, append, beginning, with_lengths
+from aggregators.tables.wire import Packed, append, beginning, with_lengths, with_values
 
 _BUCKETS_AT_ONCE = 16
 
@@ -31,7 +31,7 @@ class RedisShard:
         self._link = link
         self._keys = link.keys
         self._begun: str | None = None
-        self._read: dict[Space, tuple[list[str], Bucketed]] = {}
+        self._read: dict[Space, tuple[list[str], Bucketed, list[bytes]]] = {}
         """What was read last of each table, sorted: what is written after it needs no sorting again."""
         self._hmget, self._hset = (
             {
@@ -58,8 +58,8 @@ class RedisShard:
         if not fields:
             return []
         bucketed = by_bucket(fields)
-        self._read[space] = list(fields), bucketed
         parts = with_lengths(bucketed.names)
+        self._read[space] = list(fields), bucketed, parts
         reads: list[bytes] = []
         for number, start, end in bucketed.buckets:
             append(reads, self._hmget[space][number], parts[2 * start : 2 * end])
@@ -119,33 +119,27 @@ class RedisShard:
         return writes
 
     def _ledger_writes(self, commit: Commit) -> Iterator[Command]:
-        for space, ledgers in commit.ledgers.items():
+        for space, changed in commit.ledgers.items():
+            removed = [field for field, ledger in changed.items() if not ledger]
+            if removed:
+                gone = by_bucket(removed)
+                for number, start, end in gone.buckets:
+                    yield ("HDEL", self._keys.bucket(space, number), *gone.names[start:end])
+            ledgers = {field: ledger for field, ledger in changed.items() if ledger} if removed else changed
             if not ledgers:
                 continue
             fields = list(ledgers)
-            read, bucketed = self._read.get(space, ((), None))
+            read, bucketed, names = self._read.get(space, ((), None, []))
             # Most often what was read is what is written.
             if bucketed is None or read != fields:
                 bucketed = by_bucket(fields)
+                names = with_lengths(bucketed.names)
             values = list(ledgers.values())
-            flat: list[bytes] = [b""] * (2 * len(fields))
-            flat[::2] = bucketed.names
-            flat[1::2] = [values[place] for place in bucketed.places]
-            parts = with_lengths(flat)
+            parts = with_values(names, [values[place] for place in bucketed.places])
             sets: list[bytes] = []
-            count = 0
-            some_empty = not all(values)
             for number, start, end in bucketed.buckets:
-                changed = parts[4 * start : 4 * end]
-                if some_empty:
-                    both = list(zip(flat[2 * start : 2 * end : 2], flat[2 * start + 1 : 2 * end : 2], strict=True))
-                    if removed := [name for name, ledger in both if not ledger]:
-                        yield ("HDEL", self._keys.bucket(space, number), *removed)
-                    changed = with_lengths(list(chain.from_iterable(pair for pair in both if pair[1])))
-                if changed:
-                    append(sets, self._hset[space][number], changed)
-                    count += 1
-            yield Packed(count, sets)
+                append(sets, self._hset[space][number], parts[4 * start : 4 * end])
+            yield Packed(len(bucketed.buckets), sets)
 
 
 def transact(link: Link, meta: Meta, writes: Sequence[Command]) -> None:

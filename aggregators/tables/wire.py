@@ -37,6 +37,16 @@ def with_lengths(arguments: Sequence[bytes]) -> list[bytes]:
     return parts
 
 
+def with_values(names: Sequence[bytes], values: Sequence[bytes]) -> list[bytes]:
+    """Put after each name, as `with_lengths` gives them, its value in the same form."""
+    parts: list[bytes] = [b""] * (4 * len(values))
+    parts[::4] = names[::2]
+    parts[1::4] = names[1::2]
+    parts[2::4] = list(map(_HEADS.__getitem__, map(len, values)))
+    parts[3::4] = values
+    return parts
+
+
 def beginning(name: str, key: str) -> bytes:
     """Give a command's name and its first argument, for `append`."""
     return b"$%d\r\n%b\r\n$%d\r\n%b" % (len(name), name.encode(), len(key.encode()), key.encode())
