@@ -23,6 +23,7 @@ from aggregators.activity.health import (
 from aggregators.activity.ledgers import State
 from aggregators.facts import Facts, key
 from aggregators.rules import Rules
+from aggregators.users.flows import Tally
 from aggregators.users.ledgers import (
     SPAN_BITS,
     SPAN_DAYS,
@@ -33,12 +34,15 @@ from aggregators.users.ledgers import (
     lowest,
     run_starts,
 )
-from aggregators.users.seen import WINDOW, days_in, marks, owners_of, summed
+from aggregators.users.seen import WINDOW, days_in, marks, owners_of
 
 _KEYS = (
     *(key("customer_health", band) for band in BANDS),
     *(key("customers_inactive", str(days)) for days in INACTIVE_DAYS),
 )
+_BAND_MEASURES = np.array([*range(len(BANDS)), len(_KEYS)])
+"""By band; none has a measure after all others."""
+_SILENCE_MEASURES = range(len(BANDS), len(_KEYS))
 _REACHED, _TAKEN = key("time_to_value", "session"), key("time_to_value_days", "session")
 
 
@@ -122,29 +126,18 @@ def differ(rules: Rules, before: State, after: State, reach: Reach, facts: Facts
     (old_bands, old_silence), (new_bands, new_silence) = (
         _standing(rules, at, usage, *parts) for usage, parts in zip(usages, (told[0], told[-1]), strict=True)
     )
-    rows = np.flatnonzero((old_bands != new_bands) | (old_silence != new_silence))
-    changes = np.stack(
-        [
-            *(
-                np.subtract(new_bands[rows] == band, old_bands[rows] == band, dtype=np.int64)
-                for band in range(len(BANDS))
-            ),
-            *(
-                np.subtract(new_silence[rows] > passed, old_silence[rows] > passed, dtype=np.int64)
-                for passed in range(len(INACTIVE_DAYS))
-            ),
-        ]
-    )
     of, days = owners_of(at), days_in(at)
     until = np.where(np.append(of[1:] == of[:-1], np.False_), np.append(days[1:], 0), reach.stop[of])
-    measures, places = np.nonzero(changes)
-    amounts, places = changes[measures, places], rows[places]
-    keys, sums = summed(
-        np.concatenate((marks(measures, days[places]), marks(measures, until[places]))),
-        np.concatenate((amounts, -amounts)),
-    )
-    for measure, day, amount in zip(owners_of(keys).tolist(), days_in(keys).tolist(), sums.tolist(), strict=True):
-        facts.add(day, _KEYS[measure], amount)
+    tally = Tally(_KEYS)
+    rows = np.flatnonzero(old_bands != new_bands)
+    tally.level(_BAND_MEASURES[new_bands[rows]], days[rows], until[rows])
+    tally.level(_BAND_MEASURES[old_bands[rows]], days[rows], until[rows], -1)
+    rows = np.flatnonzero(old_silence != new_silence)
+    for passed, measure in enumerate(_SILENCE_MEASURES):
+        for silence, sign in ((new_silence, 1), (old_silence, -1)):
+            longer = rows[silence[rows] > passed]
+            tally.level(measure, days[longer], until[longer], sign)
+    tally.into(facts)
 
 
 def _standing(rules: Rules, at: Column, usage: Usage, others: Standing, present: Flags) -> tuple[Column, Column]:
