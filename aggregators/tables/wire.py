@@ -30,7 +30,7 @@ _STARTS = [b"*%d\r\n" % count for count in range(4_096)]
 
 
 def with_lengths(arguments: Sequence[bytes]) -> list[bytes]:
-    """Put before each argument what announces it, so that `pack` can take any stretch of them."""
+    """Put before each argument what announces it, so that `append` can take any stretch of them."""
     parts: list[bytes] = [b""] * (2 * len(arguments))
     parts[::2] = list(map(_HEADS.__getitem__, map(len, arguments)))
     parts[1::2] = arguments
