@@ -151,7 +151,10 @@ class Session(NamedTuple):
 class Sessions:
     """Sessions as columns of equal length: they are many, and are folded many at a time."""
 
-    __slots__ = ("_users", "customer_ids", "durations", "features", "ids", "occurred_at", "reactions", "user_ids")
+    __slots__ = (
+        *("_customers", "_users", "customer_ids", "durations", "features", "ids"),
+        *("occurred_at", "reactions", "user_ids"),
+    )
 
     def __init__(
         self,
@@ -173,6 +176,7 @@ class Sessions:
         self.reactions = reactions
         self.features = features
         self._users: tuple[list[str], NDArray[np.int64]] | None = None
+        self._customers: tuple[list[str], NDArray[np.int64]] | None = None
 
     @property
     def users(self) -> tuple[list[str], NDArray[np.int64]]:
@@ -181,16 +185,19 @@ class Sessions:
         It is worked out once: the ledgers are read and written by the very same strings, which a map finds faster.
         """
         if self._users is None:
-            text = "".join(self.customer_ids) + "".join(self.user_ids)
-            if ESCAPE in text or SEPARATOR in text:
+            keys = list(map(SEPARATOR.join, zip(self.customer_ids, self.user_ids, strict=True)))
+            text = "".join(keys)
+            if ESCAPE in text or text.count(SEPARATOR) != len(keys):
                 keys = list(map(key, self.customer_ids, self.user_ids))
-            else:
-                keys = list(map(SEPARATOR.join, zip(self.customer_ids, self.user_ids, strict=True)))
-            # A user's index is the row in which it comes first, counted among such rows.
-            first_rows: dict[str, int] = {}
-            firsts = np.fromiter(map(first_rows.setdefault, keys, range(len(keys))), np.int64, len(keys))
-            self._users = list(first_rows), (np.cumsum(firsts == np.arange(len(keys))) - 1)[firsts]
+            self._users = _numbered(keys)
         return self._users
+
+    @property
+    def customers(self) -> tuple[list[str], NDArray[np.int64]]:
+        """The distinct customers as they come first, and each row's index among them."""
+        if self._customers is None:
+            self._customers = _numbered(self.customer_ids)
+        return self._customers
 
     @classmethod
     def of(cls, rows: Sequence[Session] = ()) -> Sessions:
@@ -271,6 +278,14 @@ class Sessions:
     def __repr__(self) -> str:
         """Show the rows."""
         return f"Sessions.of({list(self)!r})"
+
+
+def _numbered(names: list[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """Give the distinct names as they come first, and each name's index among them."""
+    # It is the row in which a name comes first, counted among such rows.
+    first_rows: dict[str, int] = {}
+    firsts = np.fromiter(map(first_rows.setdefault, names, range(len(names))), np.int64, len(names))
+    return list(first_rows), (np.cumsum(firsts == np.arange(len(names))) - 1)[firsts]
 
 
 _encode = msgspec.json.Encoder(order="sorted").encode

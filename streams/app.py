@@ -10,7 +10,7 @@ import faust
 from streams.config import WorkerConfig
 from streams.transport import Batch, BatchTransport, Positions
 
-BUFFERED = 8
+BUFFERED = 4
 """Batches that wait in memory at most, beside those in work."""
 CONCURRENCY = 4
 """Batches in work at once, of different shards: while one waits for the tables, another is folded."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aggregators import batch as batches
 from aggregators.events import Event, Sessions
 from aggregators.facts import Facts
-from aggregators.tables import COMMIT_BYTES, COMMIT_LEDGERS, Commit, Meta, Offset, Shard, Space, Superseded
+from aggregators.tables import COMMIT_BYTES, COMMIT_LEDGERS, SPACES, Commit, Meta, Offset, Shard, Space, Superseded
 from aggregators.tables.agreement import disagreement
 from streams.config import WorkerConfig
 from streams.dead_letters import DeadLetter, DeadLetters
@@ -160,8 +160,8 @@ class ShardProcessor:
                 allowed_skew_ms=self._config.allowed_skew,
             )
             fields = batches.touched(decoded.sessions, decoded.events)
-            # Of each table: a customer's ledger is written once for all the users of a piece.
-            excess = max(map(len, fields.values())) / COMMIT_LEDGERS
+            # Together: a customer's ledger is written once for all the users of a piece, who may be the more for that.
+            excess = sum(map(len, fields.values())) / (len(SPACES) * COMMIT_LEDGERS)
             if excess <= 1 or len(records) <= 1:
                 ledgers = {space: self._read(space, names) for space, names in fields.items()}
                 held = sum(sum(map(len, found.values())) for found in ledgers.values())
@@ -171,7 +171,7 @@ class ShardProcessor:
                         self._sizes[batch.topic] = min(2 * size, LARGEST_PIECE)
                     return records, decoded, ledgers
             # Often the next piece is like this one: so the size is kept.
-            size = self._sizes[batch.topic] = max(1, int(0.9 * len(records) / excess))
+            size = self._sizes[batch.topic] = max(1, int(0.97 * len(records) / excess))
 
     def _read(self, space: Space, fields: Sequence[str]) -> dict[str, bytes]:
         if not fields:

@@ -37,10 +37,10 @@ FETCH_WAIT_MS = 20
 """How long the broker waits for more to send; Faust's fixed 1,500 ms costs most of the rate where fetches are large."""
 FETCH_BYTES = 16 << 20
 """What one answer of a broker holds at most, all partitions together."""
-PARTITION_FETCH_BYTES = 2 << 20
+PARTITION_FETCH_BYTES = 4 << 20
 FULL_SECONDS = 0.02
 """How long to wait for others while there are records that Faust had no room for."""
-BATCH_RECORDS = 10_000
+BATCH_RECORDS = 20_000
 """A batch ends with the producer's batch that reaches this many records."""
 
 

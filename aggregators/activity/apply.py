@@ -32,7 +32,7 @@ def field(customer_id: str) -> str:
 
 def fields(sessions: Sessions) -> list[str]:
     """Name the fields of the ledgers of a batch's customers, each once."""
-    return list(map(PREFIX.__add__, dict.fromkeys(sessions.customer_ids)))
+    return list(map(PREFIX.__add__, sessions.customers[0]))
 
 
 def apply(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from aggregators.activity.digest import AFTER_ALL, ANSWER_DAYS
@@ -21,6 +23,7 @@ from aggregators.activity.health import (
 from aggregators.activity.ledgers import State
 from aggregators.facts import Facts, key
 from aggregators.rules import Rules
+from aggregators.users.flows import Tally
 from aggregators.users.ledgers import (
     SPAN_BITS,
     SPAN_DAYS,
@@ -31,12 +34,15 @@ from aggregators.users.ledgers import (
     lowest,
     run_starts,
 )
-from aggregators.users.seen import WINDOW, days_in, marks, owners_of, summed
+from aggregators.users.seen import WINDOW, days_in, marks, owners_of
 
 _KEYS = (
     *(key("customer_health", band) for band in BANDS),
     *(key("customers_inactive", str(days)) for days in INACTIVE_DAYS),
 )
+_BAND_MEASURES = np.array([*range(len(BANDS)), len(_KEYS)])
+"""By band; none has a measure after all others."""
+_SILENCE_MEASURES = range(len(BANDS), len(_KEYS))
 _REACHED, _TAKEN = key("time_to_value", "session"), key("time_to_value_days", "session")
 
 
@@ -100,46 +106,38 @@ def differ(rules: Rules, before: State, after: State, reach: Reach, facts: Facts
     ever = np.zeros(len(reach.start), np.bool_)
     for state in (before, after):
         ever[owners_of(state.presence[0])] = True
+    if not ever.any():
+        return
     starts = marks(np.arange(len(ever)), reach.start)
     stops = marks(np.arange(len(ever)), np.where(ever, reach.stop, -AFTER_ALL))
-    usages = [_usage(state, reach) for state in (before, after)]
+    begins = starts[starts < stops]
+    if not len(begins):
+        return
+    usages = [_usage(state, reach, ever) for state in (before, after)]
     contracts = [Contract(state.presence, state.payment, state.answers) for state in (before, after)]
     # Sessions leave contracts as they are, the very same columns: one look is enough.
     if all(old is new for old, new in zip(*contracts, strict=True)):
         del contracts[1]
-    turns = np.concatenate([starts, *map(_usage_turns, usages), *map(_contract_turns, contracts)])
-    of = owners_of(turns)
-    turns = np.sort(turns[(turns >= starts[of]) & (turns < stops[of])])
-    at = turns[run_starts(turns)]
-    if not len(at):
-        return
-    told = [contract_at(rules, at, contract) for contract in contracts]
+    # Contracts change on few of the days on which usage does.
+    turns = _within(starts, stops, [begins, *map(_contract_turns, contracts)])
+    at = _within(starts, stops, [turns, *map(_usage_turns, usages)])
+    last_turn = np.searchsorted(turns, at, side="right") - 1
+    told = [_at(last_turn, *contract_at(rules, turns, contract)) for contract in contracts]
     (old_bands, old_silence), (new_bands, new_silence) = (
         _standing(rules, at, usage, *parts) for usage, parts in zip(usages, (told[0], told[-1]), strict=True)
     )
-    rows = np.flatnonzero((old_bands != new_bands) | (old_silence != new_silence))
-    changes = np.stack(
-        [
-            *(
-                np.subtract(new_bands[rows] == band, old_bands[rows] == band, dtype=np.int64)
-                for band in range(len(BANDS))
-            ),
-            *(
-                np.subtract(new_silence[rows] > passed, old_silence[rows] > passed, dtype=np.int64)
-                for passed in range(len(INACTIVE_DAYS))
-            ),
-        ]
-    )
     of, days = owners_of(at), days_in(at)
     until = np.where(np.append(of[1:] == of[:-1], np.False_), np.append(days[1:], 0), reach.stop[of])
-    measures, places = np.nonzero(changes)
-    amounts, places = changes[measures, places], rows[places]
-    keys, sums = summed(
-        np.concatenate((marks(measures, days[places]), marks(measures, until[places]))),
-        np.concatenate((amounts, -amounts)),
-    )
-    for measure, day, amount in zip(owners_of(keys).tolist(), days_in(keys).tolist(), sums.tolist(), strict=True):
-        facts.add(day, _KEYS[measure], amount)
+    tally = Tally(_KEYS)
+    rows = np.flatnonzero(old_bands != new_bands)
+    tally.level(_BAND_MEASURES[new_bands[rows]], days[rows], until[rows])
+    tally.level(_BAND_MEASURES[old_bands[rows]], days[rows], until[rows], -1)
+    rows = np.flatnonzero(old_silence != new_silence)
+    for passed, measure in enumerate(_SILENCE_MEASURES):
+        for silence, sign in ((new_silence, 1), (old_silence, -1)):
+            longer = rows[silence[rows] > passed]
+            tally.level(measure, days[longer], until[longer], sign)
+    tally.into(facts)
 
 
 def _standing(rules: Rules, at: Column, usage: Usage, others: Standing, present: Flags) -> tuple[Column, Column]:
@@ -148,22 +146,38 @@ def _standing(rules: Rules, at: Column, usage: Usage, others: Standing, present:
     return band_of(parts, others, present), silence_of(quiet, present)
 
 
-def _usage(state: State, reach: Reach) -> Usage:
-    """Give what sessions say that matters within the reach: not all days of a long life."""
+def _within(starts: Column, stops: Column, turns: Sequence[Column]) -> Column:
+    """Give the marks within the reach, ascending, each once."""
+    every = np.concatenate(turns)
+    of = owners_of(every)
+    kept = np.sort(every[(every >= starts[of]) & (every < stops[of])])
+    return kept[run_starts(kept)]
+
+
+def _at(rows: Column, parts: Standing, present: Flags) -> tuple[Standing, Flags]:
+    return Standing(parts.sum[rows], parts.weight[rows]), present[rows]
+
+
+def _usage(state: State, reach: Reach, ever: Flags) -> Usage:
+    """Give what sessions say of some owners that matters within the reach: not all days of a long life."""
     keys, bits = state.words
     of, spans = keys >> SPAN_BITS, (keys & SPANS_MASK) - SPANS_BEFORE_EPOCH
     # A word is of use if it or the next one of its owner comes near the reach: so is the last active day before it.
     near = (spans + 1) * SPAN_DAYS > reach.start[of] - WINDOW
     near |= np.append(near[1:] | (of[1:] != of[:-1]), np.True_)[: len(near)]
-    near &= spans * SPAN_DAYS < reach.stop[of]
+    near &= (spans * SPAN_DAYS < reach.stop[of]) & ever[of]
     places = np.flatnonzero(np.unpackbits(bits[near].view(np.uint8), bitorder="little"))
     active = (marks(of, spans * SPAN_DAYS)[near])[places >> 6] + (places & 63)
     features = state.features
     owners = features.owners
-    features = features.at((features.ends > reach.start[owners]) & (features.starts < reach.stop[owners]))
+    features = features.at(
+        (features.ends > reach.start[owners]) & (features.starts < reach.stop[owners]) & ever[owners]
+    )
+    keys, amounts = state.steps
+    steps = ever[owners_of(keys)]
     return Usage(
         active,
-        state.steps,
+        (keys[steps], amounts[steps]),
         np.sort(marks(features.owners, features.starts)),
         np.sort(marks(features.owners, features.ends)),
     )

@@ -112,8 +112,10 @@ def silence_of(quiet: Column, present: Flags) -> Column:
 
 
 def _upto(keys: Column, at: Column) -> Column:
-    """Count the keys up to each mark, of all owners before it too."""
-    return np.searchsorted(keys, at, side="right")
+    """Count the keys up to each mark, of all owners before it too; both ascend."""
+    # To merge two ascending columns, as this sort does, is several times as fast as to search one for the other.
+    order = np.argsort(np.concatenate((keys, at)), kind="stable")
+    return np.flatnonzero(order >= len(keys)) - np.arange(len(at))
 
 
 def _since(keys: Column, upto: Column, at: Column) -> Column:

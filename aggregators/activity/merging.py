@@ -88,6 +88,21 @@ def with_uses(known: Stretches, days: Column, hashes: Column) -> Stretches:
 
 def with_steps(steps: Entries, added: Entries) -> Entries:
     """Add steps to steps."""
-    if not len(added[0]):
+    keys, amounts = steps
+    marked, more = added
+    if not len(marked):
         return steps
-    return summed(np.concatenate((steps[0], added[0])), np.concatenate((steps[1], added[1])))
+    if (keys[1:] == keys[:-1]).any():  # a great one is stored as several
+        return summed(np.concatenate((keys, marked)), np.concatenate((amounts, more)))
+    if not len(keys):
+        return added
+    # Few are added to many: most often to what is there, and the rest in between.
+    place = np.searchsorted(keys, marked)
+    known = keys[np.minimum(place, len(keys) - 1)] == marked
+    amounts = amounts.copy()
+    amounts[place[known]] += more[known]
+    new = ~known
+    keys, amounts = np.insert(keys, place[new], marked[new]), np.insert(amounts, place[new], more[new])
+    if amounts.all():
+        return keys, amounts
+    return keys[amounts != 0], amounts[amounts != 0]

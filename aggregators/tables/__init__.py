@@ -15,7 +15,8 @@ SPACES: tuple[Space, ...] = get_args(Space)
 
 COMMIT_LEDGERS = 4_000
 COMMIT_BYTES = 8 * 2**20
-"""About how much one commit may hold, so that it never blocks the store for long: whoever makes it splits it there."""
+"""About how much one commit may hold, ledgers for each of the two tables and bytes in all, so that it never blocks the
+store for long: whoever makes it splits it there."""
 
 REBUILDING = "rebuilding:"
 """The fingerprint of a shard that is being rebuilt begins with this: no worker has such a one."""

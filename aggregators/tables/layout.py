@@ -68,10 +68,11 @@ class Bucketed(NamedTuple):
 def by_bucket(fields: Sequence[str]) -> Bucketed:
     """Sort fields, of which there is at least one, by the buckets that hold them."""
     encoded = list(map(str.encode, fields))
-    hashes = np.frombuffer(b"".join(map(xxhash.xxh3_64_digest, encoded)), ">u8")
-    numbers = (hashes & np.uint64(BUCKETS - 1)).astype(np.int64)
+    hashes = np.frombuffer(b"".join(map(xxhash.xxh3_64_digest, encoded)), ">u2")
+    # Two bytes of each are enough, and sorted fastest.
+    numbers = hashes[3::4].astype(np.uint16) & np.uint16(BUCKETS - 1)
     order = np.argsort(numbers, kind="stable")
-    numbers = numbers[order]
+    numbers = numbers[order].astype(np.int64)
     starts = np.flatnonzero(np.diff(numbers, prepend=-1))
     ends = np.append(starts[1:], len(encoded))
     places = order.tolist()

@@ -15,9 +15,10 @@ from redis.retry import Retry
 
 from aggregators.tables import Superseded, TablesUnavailable
 from aggregators.tables.layout import Keys
+from aggregators.tables.wire import Packed, replies
 
-Command = tuple[Any, ...] | bytes
-"""Strings, bytes and integers; or all of it as it goes over the wire (`wire.command`)."""
+Command = tuple[Any, ...] | Packed
+"""Strings, bytes and integers; or several commands at once as they go over the wire."""
 
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 30
@@ -139,7 +140,7 @@ class Link:
                     raise Superseded
                 connection = self._connection = self._connect()
             try:
-                replies, failure = _exchange(connection, commands)
+                read, failure = _exchange(connection, commands)
             except BaseException as error:
                 # Replies may be left unread: whatever it was, this connection is of no more use.
                 self.close()
@@ -149,7 +150,7 @@ class Link:
                     raise self.server.unavailable(error) from error
                 continue
             if failure is None:
-                return replies
+                return read
             self.close()
             if not isinstance(failure, failures.MovedError):
                 raise self.server.unavailable(failure) from failure
@@ -177,19 +178,19 @@ class Link:
 
 def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> tuple[list[Any], Exception | None]:
     """Send commands, read a reply for each, and find the first failure."""
-    packed = (command if isinstance(command, bytes) else hiredis.pack_command(command) for command in commands)
-    connection.send_packed_command([b"".join(packed)])
-    replies: list[Any] = []
-    failure = None
-    read = connection.read_response
-    for _ in commands:
-        try:
-            replies.append(read())
-        except failures.ResponseError as error:
-            replies.append(error)
-            # A transaction's own failure only repeats that of one of its commands.
-            failure = failure or error
-    return replies, failure
+    count = 0
+    parts: list[bytes] = []
+    for command in commands:
+        if isinstance(command, Packed):
+            count += command.number
+            parts += command.parts
+        else:
+            count += 1
+            parts.append(hiredis.pack_command(command))
+    connection.send_packed_command([b"".join(parts)])
+    read = replies(connection, count)
+    # A transaction's own failure only repeats that of one of its commands.
+    return read, next((reply for reply in read if isinstance(reply, failures.ResponseError)), None)
 
 
 _CLUSTER_OPTIONS = {

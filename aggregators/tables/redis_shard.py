@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from aggregators.tables import Commit, Meta, Space, Superseded, TablesUnavailable, commits
+from aggregators.tables import SPACES, Commit, Meta, Space, Superseded, TablesUnavailable, commits
 from aggregators.tables.layout import (
     BUCKETS,
     Bucketed,
@@ -18,7 +18,7 @@ from aggregators.tables.layout import (
     unpack_meta,
 )
 from aggregators.tables.redis import Command, Link
-from aggregators.tables.wire import command, with_lengths
+from aggregators.tables.wire import Packed, append, beginning, with_lengths, with_values
 
 _BUCKETS_AT_ONCE = 16
 
@@ -31,8 +31,15 @@ class RedisShard:
         self._link = link
         self._keys = link.keys
         self._begun: str | None = None
-        self._read: dict[Space, tuple[list[str], Bucketed]] = {}
+        self._read: dict[Space, tuple[list[str], Bucketed, list[bytes]]] = {}
         """What was read last of each table, sorted: what is written after it needs no sorting again."""
+        self._hmget, self._hset = (
+            {
+                space: [beginning(name, self._keys.bucket(space, number)) for number in range(BUCKETS)]
+                for space in SPACES
+            }
+            for name in ("HMGET", "HSET")
+        )
 
     def begin(self) -> Meta:
         """Read the shard's meta; what is read until `commit` is fenced by its token."""
@@ -51,13 +58,12 @@ class RedisShard:
         if not fields:
             return []
         bucketed = by_bucket(fields)
-        self._read[space] = list(fields), bucketed
         parts = with_lengths(bucketed.names)
-        commands = [
-            command(b"HMGET", self._keys.bucket(space, number), parts[2 * start : 2 * end])
-            for number, start, end in bucketed.buckets
-        ]
-        replies = self._link.call(*commands, resume=True)
+        self._read[space] = list(fields), bucketed, parts
+        reads: list[bytes] = []
+        for number, start, end in bucketed.buckets:
+            append(reads, self._hmget[space][number], parts[2 * start : 2 * end])
+        replies = self._link.call(Packed(len(bucketed.buckets), reads), resume=True)
         found: list[bytes | None] = [None] * len(fields)
         for place, ledger in zip(bucketed.places, chain.from_iterable(replies), strict=True):
             found[place] = ledger
@@ -113,30 +119,27 @@ class RedisShard:
         return writes
 
     def _ledger_writes(self, commit: Commit) -> Iterator[Command]:
-        for space, ledgers in commit.ledgers.items():
+        for space, changed in commit.ledgers.items():
+            removed = [field for field, ledger in changed.items() if not ledger]
+            if removed:
+                gone = by_bucket(removed)
+                for number, start, end in gone.buckets:
+                    yield ("HDEL", self._keys.bucket(space, number), *gone.names[start:end])
+            ledgers = {field: ledger for field, ledger in changed.items() if ledger} if removed else changed
             if not ledgers:
                 continue
             fields = list(ledgers)
-            read, bucketed = self._read.get(space, ((), None))
+            read, bucketed, names = self._read.get(space, ((), None, []))
             # Most often what was read is what is written.
             if bucketed is None or read != fields:
                 bucketed = by_bucket(fields)
+                names = with_lengths(bucketed.names)
             values = list(ledgers.values())
-            flat: list[bytes] = [b""] * (2 * len(fields))
-            flat[::2] = bucketed.names
-            flat[1::2] = [values[place] for place in bucketed.places]
-            parts = with_lengths(flat)
-            some_empty = not all(values)
+            parts = with_values(names, [values[place] for place in bucketed.places])
+            sets: list[bytes] = []
             for number, start, end in bucketed.buckets:
-                bucket = self._keys.bucket(space, number)
-                changed = parts[4 * start : 4 * end]
-                if some_empty:
-                    both = list(zip(flat[2 * start : 2 * end : 2], flat[2 * start + 1 : 2 * end : 2], strict=True))
-                    if removed := [name for name, ledger in both if not ledger]:
-                        yield ("HDEL", bucket, *removed)
-                    changed = with_lengths(list(chain.from_iterable(pair for pair in both if pair[1])))
-                if changed:
-                    yield command(b"HSET", bucket, changed)
+                append(sets, self._hset[space][number], parts[4 * start : 4 * end])
+            yield Packed(len(bucketed.buckets), sets)
 
 
 def transact(link: Link, meta: Meta, writes: Sequence[Command]) -> None:
@@ -148,10 +151,11 @@ def transact(link: Link, meta: Meta, writes: Sequence[Command]) -> None:
     """
     write_meta = ("HSET", link.keys.meta, *pack_meta(meta))
     replies = link.call(("MULTI",), write_meta, *writes, ("EXEC",), resume=True)[-1]
+    expected = 1 + sum(write.number if isinstance(write, Packed) else 1 for write in writes)
     if replies is None:
         raise Superseded
     failure = next((reply for reply in replies if isinstance(reply, Exception)), None)
-    if failure is not None or len(replies) != len(writes) + 1:
+    if failure is not None or len(replies) != expected:
         # Redis does not roll back. Every key's kind was known, so this takes someone else's hand.
         raise TablesUnavailable(
             f"Redis at {link.server.address} has written only a part of a transaction ({failure}), because something "

@@ -1,8 +1,21 @@
-"""Redis commands of many arguments as bytes: for thousands of fields three times as fast as `hiredis.pack_command`."""
+"""Thousands of arguments to Redis as bytes, and thousands of its replies, without a call of redis-py's for each."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import redis.exceptions as failures
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
+from redis.connection import AbstractConnection
+
+
+class Packed(NamedTuple):
+    """Commands as they go over the wire."""
+
+    number: int
+    parts: list[bytes]
+    """To be sent one after the other."""
 
 
 class _Heads(dict[int, bytes]):
@@ -13,24 +26,62 @@ class _Heads(dict[int, bytes]):
 
 
 _HEADS = _Heads((length, b"\r\n$%d\r\n" % length) for length in range(4_096))
+_STARTS = [b"*%d\r\n" % count for count in range(4_096)]
 
 
 def with_lengths(arguments: Sequence[bytes]) -> list[bytes]:
-    """Put before each argument what announces it, so that `command` can take any stretch of them."""
+    """Put before each argument what announces it, so that `append` can take any stretch of them."""
     parts: list[bytes] = [b""] * (2 * len(arguments))
     parts[::2] = list(map(_HEADS.__getitem__, map(len, arguments)))
     parts[1::2] = arguments
     return parts
 
 
-def command(name: bytes, key: str, parts: Sequence[bytes]) -> bytes:
-    """Pack a command.
+def with_values(names: Sequence[bytes], values: Sequence[bytes]) -> list[bytes]:
+    """Put after each name, as `with_lengths` gives them, its value in the same form."""
+    parts: list[bytes] = [b""] * (4 * len(values))
+    parts[::4] = names[::2]
+    parts[1::4] = names[1::2]
+    parts[2::4] = list(map(_HEADS.__getitem__, map(len, values)))
+    parts[3::4] = values
+    return parts
+
+
+def beginning(name: str, key: str) -> bytes:
+    """Give a command's name and its first argument, for `append`."""
+    return b"$%d\r\n%b\r\n$%d\r\n%b" % (len(name), name.encode(), len(key.encode()), key.encode())
+
+
+def append(parts: list[bytes], begun: bytes, arguments: Sequence[bytes]) -> None:
+    """Append a command to the parts of others.
 
     Args:
-        name: such as `HMGET`.
-        key: its first argument.
-        parts: of all others, as `with_lengths` gives them.
+        parts: what is to be sent.
+        begun: its `beginning`.
+        arguments: all others, as `with_lengths` gives them.
     """
-    first = key.encode()
-    start = b"*%d\r\n$%d\r\n%b\r\n$%d\r\n%b" % (2 + len(parts) // 2, len(name), name, len(first), first)
-    return b"".join((start, *parts, b"\r\n"))
+    count = 2 + len(arguments) // 2
+    parts.append(_STARTS[count] if count < len(_STARTS) else b"*%d\r\n" % count)
+    parts.append(begun)
+    parts += arguments
+    parts.append(b"\r\n")
+
+
+def replies(connection: AbstractConnection, count: int) -> list[Any]:
+    """Read as many replies, failures of commands among them: all that has come is taken in one go.
+
+    Raises:
+        RedisError: the connection is of no more use.
+    """
+    read: list[Any] = []
+    while len(read) < count:
+        try:
+            read.append(connection.read_response())
+        except failures.ResponseError as error:
+            read.append(error)
+        else:
+            read += iter(connection._parser._reader.gets, NOT_ENOUGH_DATA)  # noqa: SLF001 - there is no public way
+    lost = next((reply for reply in read if isinstance(reply, failures.ConnectionError)), None)
+    if lost is not None:
+        raise lost
+    return read

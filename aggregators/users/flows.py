@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from aggregators.facts import Facts, key
@@ -30,14 +32,18 @@ _DENSE = 1 << 20
 class Tally:
     """Plus and minus ones by measure and day, gathered as columns and summed once.
 
-    Rows that change nothing are not picked out, which costs more than to count them: they go to `_NOTHING`, or come
-    and leave on one day.
+    Rows that change nothing are not picked out, which costs more than to count them: they go to a measure after all
+    others, or come and leave on one day.
+
+    Args:
+        keys: the measures' facts; a measure is its index.
     """
 
-    __slots__ = ("_minus", "_plus")
+    __slots__ = ("_keys", "_minus", "_plus")
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Sequence[str]) -> None:
         """Start from nothing."""
+        self._keys = keys
         self._plus: list[tuple[int | Column, Column]] = []
         self._minus: list[tuple[int | Column, Column]] = []
 
@@ -51,21 +57,24 @@ class Tally:
         if len(days):
             self._minus.append((measure, days))
 
-    def level(self, measure: int, come: Column, leave: Column) -> None:
-        """Raise a level from one day to another; not at all where the second is not later."""
-        self.plus(measure, np.minimum(come, leave))
-        self.minus(measure, leave)
+    def level(self, measure: int | Column, come: Column, leave: Column, sign: int = 1) -> None:
+        """Raise a level (or with -1 lower it) from one day to another; not at all where the second is not later."""
+        up, down = (self.plus, self.minus) if sign > 0 else (self.minus, self.plus)
+        up(measure, np.minimum(come, leave))
+        down(measure, leave)
 
     def into(self, facts: Facts) -> None:
-        """Add the sums to facts, of which there is at least one."""
+        """Add the sums to facts."""
         parts = self._plus + self._minus
+        if not parts:
+            return
         base = min(int(days.min()) for _, days in parts)
         span = max(int(days.max()) for _, days in parts) - base + 1
         plus, minus = (
             np.concatenate([measure * span + (days - base) for measure, days in side])
             for side in (self._plus, self._minus)
         )
-        size = (_NOTHING + 1) * span
+        size = (len(self._keys) + 1) * span
         if size <= _DENSE:
             sums = np.bincount(plus, minlength=size) - np.bincount(minus, minlength=size)
             cells = np.flatnonzero(sums)
@@ -77,8 +86,8 @@ class Tally:
             amounts = np.bincount(inverse, signs).astype(np.int64)
         measures, days = np.divmod(cells, span)
         for measure, day, amount in zip(measures.tolist(), (days + base).tolist(), amounts.tolist(), strict=True):
-            if measure < _NOTHING and amount:
-                facts.add(day, _KEYS[measure], amount)
+            if measure < len(self._keys) and amount:
+                facts.add(day, self._keys[measure], amount)
 
 
 def insert(ledgers: Ledgers, users: Column, days: Column, facts: Facts) -> tuple[Column, Column]:
@@ -97,7 +106,7 @@ def insert(ledgers: Ledgers, users: Column, days: Column, facts: Facts) -> tuple
     """
     if not len(days):
         return days, days
-    tally = Tally()
+    tally = Tally(_KEYS)
     last, last_but_one = _before(ledgers, users, days)
     # Days come in order as a rule, and then nothing follows them.
     inner = np.flatnonzero(days < ledgers.newest[users])

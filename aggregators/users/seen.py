@@ -79,18 +79,12 @@ class Seen:
             fresh: users and days on which they were not active so far, ascending.
             neighbours: the user's active day before each of these and the one after it, counting smaller new days.
         """
-        users = sessions.users[1]
-        # Users are numbered as they come: the first row of each is where the greatest number so far grows.
-        first_rows = np.flatnonzero(np.diff(np.maximum.accumulate(users), prepend=-1))
-        numbers: dict[str, int] = {}
-        ids = sessions.customer_ids
-        customer_of = np.fromiter(
-            (numbers.setdefault(ids[row], len(numbers)) for row in first_rows.tolist()), np.int64, len(first_rows)
-        )
-        self.customers = list(numbers)
+        self.customers, customers = sessions.customers
         new_users, new_days = fresh
         if len(new_days):
-            owners = customer_of[new_users]
+            users = sessions.users[1]
+            # Users are numbered as they come: the first row of each is where the greatest number so far grows.
+            owners = customers[np.flatnonzero(np.diff(np.maximum.accumulate(users), prepend=-1))][new_users]
             keys = np.sort(marks(owners, new_days))
             self.days = keys[run_starts(keys)]
             last, following = neighbours
@@ -102,7 +96,7 @@ class Seen:
                 np.concatenate((ones, -ones)),
             )
         if any(sessions.features):
-            self.uses = _uses(sessions, customer_of[users], days, counted)
+            self.uses = _uses(sessions, customers, days, counted)
 
 
 def _uses(sessions: Sessions, customers: Column, days: Column, counted: Flags) -> tuple[Column, Column]:

@@ -314,6 +314,16 @@ def test_many_users_leaving_on_one_day_fit() -> None:
     assert len(table.ledgers[activity.field("c")]) < 100
 
 
+def test_many_users_are_kept_alike_however_they_come() -> None:
+    """A step too great for one entry is the same few entries after many batches as after one."""
+    rows = [session(FIRST, n, f"u{n}") for n in range(1200)]
+    whole, parts = Table(), Table()
+    whole.put(Batch(rows))
+    for first in range(0, len(rows), 100):
+        parts.put(Batch(rows[first : first + 100]))
+    assert parts.ledgers == whole.ledgers
+
+
 def test_days_at_both_ends_of_the_calendar_fit() -> None:
     """Sessions in the first and on the last day, and a presence beyond it, are kept and write no fact beyond."""
     table = Table()
