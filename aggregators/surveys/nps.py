@@ -1,0 +1,73 @@
+"""A respondent's nps answers and their facts: the last answer of each day, until a later one supersedes it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import zip_longest
+
+from aggregators.calendar import DAY_MS, Zone, period_number
+from aggregators.customers.timeline import Segment
+from aggregators.customers.voids import REACH_DAYS
+from aggregators.facts import CALENDAR_WINDOWS, ROLLING_WINDOWS, Facts, key
+from aggregators.parts import Shelf
+from aggregators.rules import Rules
+from aggregators.surveys.ledgers import ByUser
+
+Told = tuple[int, str, int]
+"""A standing answer: instant, id, score."""
+
+_key = lru_cache(maxsize=8192)(key)
+
+
+def nps_outcome(score: int) -> str:
+    """Name the group of an nps score, 0 to 10."""
+    if score >= 9:
+        return "promoter"
+    return "passive" if score >= 7 else "detractor"
+
+
+def book(rules: Rules, told: Sequence[Told], segment_at: Callable[[int], Segment], facts: Facts, sign: int) -> None:
+    """Add one respondent's facts: the last answer of each day, and where a later one supersedes it in a window."""
+    last_of_day = {rules.zone.day(at): nps_outcome(score) for at, _, score in told}
+    days = list(last_of_day)
+    for day, following in zip_longest(days, days[1:]):
+        outcome = last_of_day[day]
+        booked: list[tuple[str, str, tuple[str, ...]]] = [("nps", "void_nps", (outcome,))]
+        for dimension, segment in zip(rules.dimensions, segment_at(day), strict=True):
+            booked.append(("segment_nps", "void_segment_nps", (dimension, segment, outcome)))
+        for flow, void, labels in booked:
+            facts.add(day, _key(flow, *labels), sign)
+            if following is None:
+                continue
+            for window, length in ROLLING_WINDOWS.items():
+                if following < day + length:
+                    facts.add(following, _key(void, window, *labels), sign)
+                    facts.add(day + length, _key(void, window, *labels), -sign)
+            for window in CALENDAR_WINDOWS:
+                if period_number(window, following) == period_number(window, day):
+                    facts.add(following, _key(void, window, *labels), sign)
+
+
+def around(zone: Zone, users: Shelf[ByUser], user_id: str, first: int, last: int) -> list[Told]:
+    """Give a user's standing nps answers of some days, the last one before and the first one after them."""
+    begin = user_id, first_instant(zone, first)
+    before = users.before(begin)
+    found: list[Told] = []
+    if before is not None and before[0] == user_id and first - zone.day(before[1]) <= REACH_DAYS:
+        found.append(before[1:])
+    for name, at, event_id, score in users.since(begin):
+        if name != user_id:
+            break
+        found.append((at, event_id, score))
+        if zone.day(at) > last:
+            break
+    return found
+
+
+@lru_cache(maxsize=8192)
+def first_instant(zone: Zone, day: int) -> int:
+    """Give the first instant that lies on a day or later; days that a zone has passed over included."""
+    begin, end = (day - 3) * DAY_MS, (day + 3) * DAY_MS
+    return begin + bisect_left(range(begin, end), day, key=zone.day)
