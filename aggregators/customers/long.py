@@ -246,7 +246,7 @@ class Long:
         last = max(touched, default=-1)
         for place in range(begin, len(keys)):
             chunk = self._get(numbers[place])
-            if valid and begin <= last < place and self._meets(new, chunk, keys[place]):
+            if valid and begin <= last < place and _meet(old, new):
                 head.keys += keys[place:-1]
                 head.numbers += numbers[place:-1]
                 return old, new, new.state.day
@@ -262,10 +262,6 @@ class Long:
             self._put_back(chunk, keys[place], numbers[place], new, edited=chunk.items is not items)
         head.tip_rules = self._rules.tag
         return old, new, None
-
-    def _meets(self, sweep: Sweep, chunk: Chunk, key: Key) -> bool:
-        """Tell whether a sweep comes to a chunk as it did before."""
-        return sweep.state == chunk.state and thinned(sweep.changes, self._rules.zone.day(key[0])) == chunk.changes
 
     def _put_back(self, chunk: Chunk, key: Key, number: int, sweep: Sweep, *, edited: bool) -> None:
         """Sweep over a chunk, and put it behind those that the head has; of one too long several are made."""
@@ -320,6 +316,15 @@ class Long:
     def _read(self, numbers: Sequence[int]) -> None:
         found = read(self._reading, self.head.owner, [f"c{number}" for number in numbers])
         self._chunks |= dict(zip(numbers, map(_chunks.decode, found), strict=True))
+
+
+def _meet(old: Sweep, new: Sweep) -> bool:
+    """Tell whether two sweeps would say the same from here on, and so would all windows."""
+    if old.state != new.state:
+        return False
+    # What falls due comes on the state's day or later, however far away the next item is.
+    day = new.state.day
+    return thinned(old.changes, day) == thinned(new.changes, day)
 
 
 def _put(ledger: Ledger, added: Iterable[Item], terms: Sequence[Terms]) -> None:
