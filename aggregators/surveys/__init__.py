@@ -16,7 +16,7 @@ from aggregators.merge import verdict
 from aggregators.parts import Read, whole
 from aggregators.rules import Rules
 from aggregators.surveys import nps
-from aggregators.surveys.ledgers import Answer, Long, Short, open_ledger
+from aggregators.surveys.ledgers import Answer, Long, Short, Told, open_ledger
 from aggregators.surveys.nps import nps_outcome
 from aggregators.tables import Space
 
@@ -32,7 +32,7 @@ _key = lru_cache(maxsize=1024)(key)
 class Heard(NamedTuple):
     """Standing nps answers of a customer."""
 
-    answers: Sequence[nps.Told]
+    answers: Sequence[Told]
     days: Collection[int] | None = None
     """Those that these are the last answers of; None: they are all answers of all days."""
 
@@ -86,7 +86,7 @@ def apply(
 def fold(rules: Rules, packed: bytes, history: History, reading: Read = whole) -> Facts:
     """Give all facts of one ledger, whose customer has this history."""
     facts = Facts()
-    by_user: dict[str, list[nps.Told]] = {}
+    by_user: dict[str, list[Told]] = {}
     for name, answer in open_ledger("", packed, reading).everything().items():
         if answer.told:
             by_user.setdefault(answer.user_id, []).append((answer.at, name, answer.score))
@@ -133,7 +133,7 @@ def _book(
     for user_id, day in _moved(zone, ledger, moved):
         days.setdefault(user_id, set()).add(day)
     spans = {user_id: (min(its_days), max(its_days)) for user_id, its_days in days.items()}
-    ledger.users.want((user_id, nps.first_instant(zone, first)) for user_id, (first, _) in spans.items())
+    ledger.expect((user_id, nps.first_instant(zone, first)) for user_id, (first, _) in spans.items())
     for version, sign in enumerate((-1, 1)):
 
         def segment_at(day: int, version: int = version) -> Segment:
@@ -142,7 +142,7 @@ def _book(
         for versions in merged.values():
             _count(rules, versions[version], facts, sign)
         for user_id, span in spans.items():
-            nps.book(rules, nps.around(zone, ledger.users, user_id, *span), segment_at, facts, sign)
+            nps.book(rules, nps.around(zone, ledger, user_id, *span), segment_at, facts, sign)
         if version == 0 and merged:
             ledger.put(merged)
     return changed
@@ -152,7 +152,7 @@ def _moved(zone: Zone, ledger: Short | Long, moved: tuple[int, int]) -> Iterator
     """Give users and days of the nps answers of some days."""
     first, end = moved
     if first < end:
-        for at, _, user_id, _ in ledger.times.since((nps.first_instant(zone, first),)):
+        for at, _, user_id, _ in ledger.since(nps.first_instant(zone, first)):
             if zone.day(at) >= end:
                 break
             yield user_id, zone.day(at)
@@ -161,10 +161,9 @@ def _moved(zone: Zone, ledger: Short | Long, moved: tuple[int, int]) -> Iterator
 def _heard(rules: Rules, ledger: Short | Long, days: Collection[int]) -> Heard:
     """Give the nps answers of days, or all of them where they are at hand."""
     if isinstance(ledger, Short):
-        return Heard([(at, name, score) for at, name, _, score in ledger.times])
-    lasts = [ledger.times.before((nps.first_instant(rules.zone, day + 1),)) for day in days]
-    answers = [(row[0], row[1], row[3]) for row in lasts if row is not None and rules.zone.day(row[0]) in days]
-    return Heard(answers, days)
+        return Heard(ledger.told())
+    lasts = [ledger.last(nps.first_instant(rules.zone, day + 1)) for day in days]
+    return Heard([told for told in lasts if told is not None and rules.zone.day(told[0]) in days], days)
 
 
 def _event(like: Survey, answer: Answer) -> Survey:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from functools import cached_property
 
 import msgspec
 from xxhash import xxh3_64_intdigest
 
 from aggregators.events import Kind
-from aggregators.parts import Index, Read, Row, Shelf, whole
+from aggregators.parts import Index, Read, Shelf
 
 FORMAT, LONG_FORMAT = 1, 2
 LONG = 512
@@ -56,6 +56,8 @@ class Head(msgspec.Struct, array_like=True):
     times: Index = msgspec.field(default_factory=Index)
 
 
+Told = tuple[int, str, int]
+"""A standing nps answer: instant, id, score."""
 Named = tuple[int, str, int, Kind, int, str, int]
 """An event's id, after its hash, and its answer."""
 ByUser = tuple[str, int, str, int]
@@ -79,15 +81,24 @@ class Short:
         self._owner, self._reading = owner, reading
         self._value = Value() if packed is None else _value.decode(packed)
 
-    @cached_property
-    def users(self) -> Shelf[ByUser]:
-        """Standing nps answers by user."""
-        return self._shelf(_by_user, map(_user_row, self._told()), 3)
+    def told(self) -> list[Told]:
+        """Give all standing nps answers, in order."""
+        return sorted((answer.at, name, answer.score) for name, answer in self._value.answers.items() if answer.told)
 
-    @cached_property
-    def times(self) -> Shelf[ByTime]:
-        """Standing nps answers in order."""
-        return self._shelf(_by_time, map(_time_row, self._told()), 2)
+    def since(self, instant: int) -> list[ByTime]:
+        """Give standing nps answers from an instant on, in order."""
+        answers = self._value.answers.items()
+        return sorted((a.at, name, a.user_id, a.score) for name, a in answers if a.told and a.at >= instant)
+
+    def of_user(self, user_id: str, instant: int) -> tuple[Told | None, list[Told]]:
+        """Give a user's last standing nps answer before an instant, and those from it on, in order."""
+        answers = self._value.answers.items()
+        told = sorted((a.at, name, a.score) for name, a in answers if a.user_id == user_id and a.told)
+        place = bisect_left(told, (instant,))
+        return told[place - 1] if place else None, told[place:]
+
+    def expect(self, keys: Iterable[tuple[str, int]]) -> None:
+        """Do nothing: all is here."""
 
     def known(self, names: Collection[str]) -> dict[str, Answer]:
         """Give those of the answers with these ids that there are."""
@@ -97,8 +108,6 @@ class Short:
     def put(self, changes: Mapping[str, tuple[Answer | None, Answer]]) -> None:
         """Put in answers by id."""
         self._value.answers.update({name: answer for name, (_, answer) in changes.items()})
-        self.__dict__.pop("users", None)
-        self.__dict__.pop("times", None)
 
     def everything(self) -> dict[str, Answer]:
         """Give all answers by id."""
@@ -112,15 +121,6 @@ class Short:
         long.fill(self._value.answers)
         return long.packed()
 
-    def _told(self) -> Iterator[tuple[str, Answer]]:
-        return ((name, answer) for name, answer in self._value.answers.items() if answer.told)
-
-    @staticmethod
-    def _shelf(decoder: msgspec.msgpack.Decoder[list[Row]], rows: Iterable[Row], width: int) -> Shelf[Row]:
-        shelf = Shelf("", "", Index(), whole, decoder, width)
-        shelf.fill(rows)
-        return shelf
-
 
 class Long:
     """Answers in parts: all by the hash of their ids, and those of nps that stand by user and by time, too."""
@@ -129,20 +129,39 @@ class Long:
         """Read no part yet."""
         self._head = head
         self._ids: Shelf[Named] = Shelf(head.owner, "i", head.ids, reading, _named, width=2)
-        self.users: Shelf[ByUser] = Shelf(head.owner, "u", head.users, reading, _by_user, width=3)
-        self.times: Shelf[ByTime] = Shelf(head.owner, "t", head.times, reading, _by_time, width=2)
+        self._users: Shelf[ByUser] = Shelf(head.owner, "u", head.users, reading, _by_user, width=3)
+        self._times: Shelf[ByTime] = Shelf(head.owner, "t", head.times, reading, _by_time, width=2)
 
     @classmethod
     def unpack(cls, packed: bytes, reading: Read) -> Long:
         """Read a head."""
         return cls(_head.decode(packed), reading)
 
+    def last(self, instant: int) -> Told | None:
+        """Give the last standing nps answer before an instant."""
+        row = self._times.before((instant,))
+        return None if row is None else (row[0], row[1], row[3])
+
+    def since(self, instant: int) -> Iterator[ByTime]:
+        """Give standing nps answers from an instant on, in order."""
+        return self._times.since((instant,))
+
+    def of_user(self, user_id: str, instant: int) -> tuple[Told | None, Iterator[Told]]:
+        """Give a user's last standing nps answer before an instant, and those from it on, in order."""
+        before = self._users.before((user_id, instant))
+        rows = itertools.takewhile(lambda row: row[0] == user_id, self._users.since((user_id, instant)))
+        return before[1:] if before is not None and before[0] == user_id else None, (row[1:] for row in rows)
+
+    def expect(self, keys: Iterable[tuple[str, int]]) -> None:
+        """Read at once what `of_user` will be asked for."""
+        self._users.want(keys)
+
     def fill(self, answers: Mapping[str, Answer]) -> None:
         """Put answers into an empty ledger."""
         told = [(name, answer) for name, answer in answers.items() if answer.told]
         self._ids.fill(itertools.starmap(_named_row, answers.items()))
-        self.users.fill(map(_user_row, told))
-        self.times.fill(map(_time_row, told))
+        self._users.fill(map(_user_row, told))
+        self._times.fill(map(_time_row, told))
 
     def known(self, names: Collection[str]) -> dict[str, Answer]:
         """Give those of the answers with these ids that there are."""
@@ -156,12 +175,12 @@ class Long:
             if old is not None:
                 self._ids.remove(_named_row(name, old))
                 if old.told:
-                    self.users.remove(_user_row((name, old)))
-                    self.times.remove(_time_row((name, old)))
+                    self._users.remove(_user_row((name, old)))
+                    self._times.remove(_time_row((name, old)))
             self._ids.add(_named_row(name, new))
             if new.told:
-                self.users.add(_user_row((name, new)))
-                self.times.add(_time_row((name, new)))
+                self._users.add(_user_row((name, new)))
+                self._times.add(_time_row((name, new)))
 
     def everything(self) -> dict[str, Answer]:
         """Give all answers by id."""
@@ -169,7 +188,7 @@ class Long:
 
     def packed(self) -> dict[str, bytes]:
         """Give the fields that changed."""
-        parts = self._ids.changes() | self.users.changes() | self.times.changes()
+        parts = self._ids.changes() | self._users.changes() | self._times.changes()
         return {self._head.owner: _encode(self._head)} | parts
 
 

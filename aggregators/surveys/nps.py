@@ -11,12 +11,8 @@ from aggregators.calendar import DAY_MS, Zone, period_number
 from aggregators.customers.timeline import Segment
 from aggregators.customers.voids import REACH_DAYS
 from aggregators.facts import CALENDAR_WINDOWS, ROLLING_WINDOWS, Facts, key
-from aggregators.parts import Shelf
 from aggregators.rules import Rules
-from aggregators.surveys.ledgers import ByUser
-
-Told = tuple[int, str, int]
-"""A standing answer: instant, id, score."""
+from aggregators.surveys.ledgers import Long, Short, Told
 
 _key = lru_cache(maxsize=8192)(key)
 
@@ -50,18 +46,13 @@ def book(rules: Rules, told: Sequence[Told], segment_at: Callable[[int], Segment
                     facts.add(following, _key(void, window, *labels), sign)
 
 
-def around(zone: Zone, users: Shelf[ByUser], user_id: str, first: int, last: int) -> list[Told]:
-    """Give a user's standing nps answers of some days, the last one before and the first one after them."""
-    begin = user_id, first_instant(zone, first)
-    before = users.before(begin)
-    found: list[Told] = []
-    if before is not None and before[0] == user_id and first - zone.day(before[1]) <= REACH_DAYS:
-        found.append(before[1:])
-    for name, at, event_id, score in users.since(begin):
-        if name != user_id:
-            break
-        found.append((at, event_id, score))
-        if zone.day(at) > last:
+def around(zone: Zone, ledger: Short | Long, user_id: str, first: int, last: int) -> list[Told]:
+    """Give a user's standing answers from one day to another, the last one before them and the first one after them."""
+    before, since = ledger.of_user(user_id, first_instant(zone, first))
+    found = [] if before is None or first - zone.day(before[0]) > REACH_DAYS else [before]
+    for told in since:
+        found.append(told)
+        if zone.day(told[0]) > last:
             break
     return found
 
