@@ -104,7 +104,7 @@ def fold(rules: Rules, packed: bytes, reading: Read = whole) -> Facts:
     for day, fact_key in sweep.decided:
         facts.add(day, fact_key, 1)
     levels.emit(rules, changes, 0, facts, 1)
-    voids.emit(rules, changes, 0, facts, 1)
+    voids.emit(rules, changes, FIRST, facts, 1)
     return facts
 
 
@@ -195,7 +195,6 @@ def _differ(
     days = [changes[start].day for changes in versions if start < len(changes)]
     if not days:
         return
-    first = voids.reach(histories.before[:start], min(days))
     for changes, sign in zip(versions, (-1, 1), strict=True):
         levels.emit(rules, changes, start, facts, sign)
-        voids.emit(rules, changes, first, facts, sign)
+        voids.emit(rules, changes, min(days), facts, sign)

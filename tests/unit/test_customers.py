@@ -282,7 +282,7 @@ ALL_RULES = [
 ]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data(), st.lists(billing_events(), min_size=1, max_size=12), st.sampled_from(ALL_RULES))
 def test_any_order_any_duplicates_any_split_the_same_facts(
     data: st.DataObject, events: Sequence[BillingEvent], rules: Rules
@@ -301,7 +301,7 @@ def test_any_order_any_duplicates_any_split_the_same_facts(
         assert facts.nonzero() == expected
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(billing_events(), min_size=1, max_size=12), st.sampled_from(ALL_RULES))
 def test_voids_make_two_days_comparable(events: Sequence[BillingEvent], rules: Rules) -> None:
     """In any 30 days, churned less the void is 1 exactly if present at their start and not at their end."""
