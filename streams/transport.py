@@ -43,7 +43,7 @@ FULL_SECONDS = 0.02
 BATCH_RECORDS = 10_000
 """A batch ends with the producer's batch that reaches this many records,"""
 BATCH_BYTES = 2 << 20
-"""or this many bytes of values: what is fetched is bounded as it was sent, and a compressed batch may be much larger."""
+"""or this many bytes of values: a fetch is bounded as it was sent, and what is compressed may be much larger."""
 
 
 class Record(Protocol):
