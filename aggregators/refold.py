@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from aggregators import activity, customers, expenses, parts, surveys, users
-from aggregators.customers.histories import Rewritten
+from aggregators.customers.histories import History, Rewritten
 from aggregators.facts import Facts
 from aggregators.parts import Read
 from aggregators.rules import Rules
@@ -86,7 +86,7 @@ def _fold_customer(
 ) -> None:
     """Fold all ledgers of one customer, up to the first that is damaged: the others depend on billing."""
     billing, answers, known = (ledgers.get(prefix + customer_id) for prefix in PREFIXES)
-    history: customers.History = []
+    history: History = []
 
     def fold_billing() -> Facts:
         nonlocal history

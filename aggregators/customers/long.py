@@ -119,10 +119,16 @@ class Long:
 
     def packed(self) -> dict[str, bytes]:
         """Give the fields that changed."""
-        changed = {self.head.owner: _encode(self.head)}
-        changed |= {field(self.head.owner, f"c{number}"): _encode(self._chunks[number]) for number in self._dirty}
-        changed |= {field(self.head.owner, f"c{number}"): b"" for number in self._gone}
-        return changed | self._ids.changes()
+        head = self.head
+        changed = {field(head.owner, f"c{number}"): self._encoded(self._chunks[number]) for number in self._dirty}
+        changed |= {field(head.owner, f"c{number}"): b"" for number in self._gone}
+        changed |= self._ids.changes()
+        try:
+            return changed | {head.owner: _encode(head)}
+        except OverflowError:
+            bare = Chunk(State(), [], head.open.terms, head.open.items)
+            head = msgspec.structs.replace(head, open=bare, tip=State(), passed=[], tip_rules=0)
+            return changed | {head.owner: _encode(head)}
 
     def known(self, events: Iterable[BillingEvent]) -> Ledger:
         """Give a ledger of those items alone that have an id of the events."""
@@ -207,6 +213,14 @@ class Long:
                 self._load(range(place, min(place + CHUNKS_AT_ONCE, len(self.head.numbers))))
             yield self._chunk(place)
         yield self.head.open
+
+    def _encoded(self, chunk: Chunk) -> bytes:
+        try:
+            return _encode(chunk)
+        except OverflowError:
+            # A monthly amount beyond 64 bits: all is swept anew each time, for what was sent is kept.
+            self.head.tip_rules = 0
+            return _encode(Chunk(State(), [], chunk.terms, chunk.items))
 
     def _valid(self) -> bool:
         return self.head.tip_rules == self._rules.tag

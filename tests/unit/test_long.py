@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,10 +17,10 @@ from aggregators.calendar import DAY_MS, Zone
 from aggregators.customers import long
 from aggregators.events import Cancellation, Event, Payment, Sessions, Signup, Survey
 from aggregators.facts import Facts
-from aggregators.refold import fold_customer
+from aggregators.refold import refold
 from aggregators.rules import Rules
 from aggregators.surveys import ledgers as answers
-from aggregators.tables import Space
+from aggregators.tables import Meta, Space, TablesUnavailable
 
 NONE = np.zeros(0, np.int64)
 NOBODY = Sessions(ids=[], customer_ids=[], user_ids=[], occurred_at=NONE, durations=NONE, reactions=NONE, features=[])
@@ -58,12 +59,20 @@ class Store:
         self.further += fields
         return [self.fields.get(name) for name in fields]
 
+    def begin(self) -> Meta:
+        """Come before every read."""
+        return Meta()
+
+    def ledgers(self, space: Space) -> Iterator[tuple[str, bytes]]:
+        """Give all fields."""
+        return iter(list(self.fields.items()) if space == "customers" else [])
+
     def refolded(self) -> Facts:
-        """Fold the customer's ledgers anew."""
-        stale: dict[str, bytes] = {}
-        facts = fold_customer(self.rules, "c", self.fields, stale, lambda fields: self.read("customers", fields))
-        assert not stale
-        return facts
+        """Fold all ledgers anew."""
+        folded = refold(self.rules, self, lambda _: None)
+        assert not folded.ledgers
+        assert not folded.damaged
+        return folded.facts
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -149,3 +158,57 @@ def test_any_order_any_duplicates_any_split_the_facts_of_whole_ledgers(
         assert store.facts == store.refolded()
     assert store.facts == expected == plain.facts
     assert store.outcomes.total() >= len(log)
+
+
+def monthly(number: int, at: int, amount: str = "10") -> Payment:
+    """Make a payment of customer c."""
+    return Payment(
+        id=f"p{number}", customer_id="c", occurred_at=at, amount=amount, recurring_amount=amount, currency="USD"
+    )
+
+
+def test_an_event_in_time_reads_no_part_but_that_of_its_id() -> None:
+    """However many are before it; a copy reads one chunk more, and one in between up to where it makes no difference."""
+    store = Store(RULES[0])
+    log = [monthly(number, (20_000 + 30 * number) * DAY_MS) for number in range(60)]
+    for event in log:
+        store.take([event])
+    store.further.clear()
+    store.take([monthly(60, (20_000 + 30 * 60) * DAY_MS)])
+    assert {name[:2] for name in store.further} == {"pi"}
+    assert len(store.further) <= 2
+    store.further.clear()
+    store.take([log[20]])
+    assert {name[:2] for name in store.further} == {"pi", "pc"}
+    assert len(store.further) <= 3
+    assert store.outcomes["payment/duplicate"] == 1
+    store.further.clear()
+    store.take([monthly(99, (20_000 + 30 * 20 + 10) * DAY_MS)])
+    assert 1 < len(store.further) < 20
+    assert store.facts == store.refolded()
+
+
+def test_amounts_beyond_64_bits_are_swept_anew_and_come_out_right() -> None:
+    """What cannot be kept of the sweep is worked out again, whichever chunk it is in, and kept again afterwards."""
+    store = Store(RULES[0])
+    days = range(20_000, 20_200, 20)
+    for number, day in enumerate(days):
+        store.take([monthly(number, day * DAY_MS, "1000000000000000" if number in {3, 9} else "10")])
+        assert store.facts == store.refolded()
+    for number in (9, 3):
+        fixed = monthly(number, days[number] * DAY_MS)
+        store.take([msgspec.structs.replace(fixed, revision=1)])
+        assert store.facts == store.refolded()
+    store.further.clear()
+    store.take([monthly(10, 20_200 * DAY_MS)])
+    assert {name[:2] for name in store.further} == {"pi"}
+
+
+def test_a_part_that_is_lost_is_said_to_be() -> None:
+    """Nothing is folded as if the part had held nothing."""
+    store = Store(RULES[0])
+    for number in range(10):
+        store.take([monthly(number, (20_000 + number) * DAY_MS)])
+    store.fields = {name: packed for name, packed in store.fields.items() if not name.startswith("pc")}
+    with pytest.raises(TablesUnavailable, match="has lost a part of a long ledger"):
+        store.take([monthly(77, 20_001 * DAY_MS)])

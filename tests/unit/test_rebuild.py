@@ -10,6 +10,7 @@ import pytest
 from aggregators.calendar import Zone
 from aggregators.facts import Facts
 from aggregators.rules import Rules
+from aggregators.tables import Commit
 from aggregators.tables.memory import Tables
 from growthgauge.errors import GrowthgaugeError
 from growthgauge.rebuild import rebuild
