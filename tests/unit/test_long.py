@@ -168,7 +168,7 @@ def monthly(number: int, at: int, amount: str = "10") -> Payment:
 
 
 def test_an_event_in_time_reads_no_part_but_that_of_its_id() -> None:
-    """However many are before it; a copy reads one chunk more, and one in between up to where it makes no difference."""
+    """However many are before it; a copy reads one chunk more, and one in between only to where nothing differs."""
     store = Store(RULES[0])
     log = [monthly(number, (20_000 + 30 * number) * DAY_MS) for number in range(60)]
     for event in log:
