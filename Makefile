@@ -5,10 +5,10 @@ SOURCES := aggregators exporters growthgauge streams
 RULES := $(wildcard deploy/prometheus/rules/*.yml)
 RULE_TESTS := $(wildcard deploy/prometheus/tests/*.yml)
 
-.PHONY: help up test servers check kills differential prometheus fuzz bench .venv unit lint promtool compose clean
+.PHONY: help up test servers check kills differential prometheus fuzz bench bench-limits .venv unit lint promtool compose clean
 
 help: ## Say what there is
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 up: .venv/up.stamp ## Start everything with a demo company; the page's address is printed
 	@$(BIN)/growthgauge up --demo
@@ -38,6 +38,10 @@ fuzz: .venv/dev.stamp ## Try a million mutated records: the long form of a unit 
 
 bench: .venv/dev.stamp ## Measure the whole path
 	$(BIN)/python -m benchmarks
+
+bench-limits: .venv/dev.stamp ## Measure one very large customer, many values of labels, and a backlog's memory
+	$(BIN)/python -m benchmarks.limits
+	$(BIN)/python -m benchmarks.backlog
 
 .venv: .venv/dev.stamp
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from aggregators import activity, customers, expenses, surveys, users
-from aggregators.customers import Rewritten
+from aggregators.activity import Excerpts
 from aggregators.customers.ledger import BillingEvent
 from aggregators.events import Event, Expense, Sessions, Survey
 from aggregators.facts import Facts
+from aggregators.parts import Further, all_whole
 from aggregators.rules import Rules
 from aggregators.tables import Space
 from aggregators.users import Seen
@@ -29,7 +31,7 @@ class Folded(msgspec.Struct, frozen=True):
 
 
 def touched(sessions: Sessions, events: Sequence[Event]) -> dict[Space, list[str]]:
-    """Name the fields of all ledgers that a batch's events read or change."""
+    """Name the fields of all ledgers that a batch's events read or change: of a long one the head."""
     fields = dict.fromkeys(activity.fields(sessions)) if len(sessions) else {}
     for event in events:
         if isinstance(event, Expense):
@@ -43,7 +45,11 @@ def touched(sessions: Sessions, events: Sequence[Event]) -> dict[Space, list[str
 
 
 def fold_batch(
-    rules: Rules, sessions: Sessions, events: Sequence[Event], ledgers: Mapping[Space, Mapping[str, bytes]]
+    rules: Rules,
+    sessions: Sessions,
+    events: Sequence[Event],
+    ledgers: Mapping[Space, Mapping[str, bytes]],
+    further: Further = all_whole,
 ) -> Folded:
     """Merge a batch of events of one shard into its ledgers.
 
@@ -52,6 +58,7 @@ def fold_batch(
         sessions: the batch's sessions.
         events: all its other events, in any order.
         ledgers: what is stored of the ledgers that `touched` names.
+        further: reads further fields of the same tables: the parts of long ledgers that the events turn out to need.
 
     Returns:
         The ledgers that changed, what to add to the facts, and the counts of the outcomes.
@@ -73,17 +80,21 @@ def fold_batch(
     seen = Seen()
     if len(sessions):
         changed["users"] = users.apply(rules, sessions, ledgers["users"], facts, outcomes, seen)
-    billed, histories = customers.apply(rules, billing, stored, facts, outcomes)
-    digests = {customer_id: customers.digest(histories[customer_id].after) for customer_id in histories}
+    reading = partial(further, "customers")
+    billed, histories = customers.apply(rules, billing, stored, facts, outcomes, reading)
+    digests = {customer_id: history.digest() for customer_id, history in histories.items()}
     for customer_id in {answer.customer_id for answer in answers} - histories.keys():
-        history = customers.history(rules, stored.get(customers.PREFIX + customer_id))
-        histories[customer_id] = Rewritten(history, history)
-    answered = surveys.apply(rules, answers, stored, histories, facts, outcomes)
-    voices = {field[1:]: surveys.nps_answers(ledger) for field, ledger in answered.items()}
+        histories[customer_id] = customers.unchanged(rules, stored.get(customers.PREFIX + customer_id), reading)
+    answered, heard = surveys.apply(rules, answers, stored, histories, facts, outcomes, reading)
+    voices = {customer_id: told.answers for customer_id, told in heard.items()}
+    excerpts = Excerpts(
+        {name: [(told.since, told.until)] for name, told in histories.items() if told.elsewhere is not None},
+        {name: [(day, day + 1) for day in told.days] for name, told in heard.items() if told.days is not None},
+    )
     changed["customers"] = {
         **billed,
         **answered,
         **expenses.apply(rules, spent, stored, facts, outcomes),
-        **activity.apply(rules, seen, digests, voices, stored, facts),
+        **activity.apply(rules, seen, digests, voices, stored, facts, excerpts),
     }
     return Folded(changed, facts, outcomes)

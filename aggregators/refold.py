@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
-from aggregators import activity, customers, expenses, surveys, users
+from aggregators import activity, customers, expenses, parts, surveys, users
+from aggregators.customers.histories import History, Rewritten
 from aggregators.facts import Facts
+from aggregators.parts import Read
 from aggregators.rules import Rules
 from aggregators.tables import Meta, Space
 
@@ -66,7 +68,7 @@ def refold(rules: Rules, source: Source, progress: Callable[[int], None]) -> Ref
             progress(1)
         elif field.startswith(PREFIXES):
             owners[field[1:]] = None
-        else:
+        elif not field.startswith(parts.PREFIX):
             folded.damaged.append(Damaged("customers", field, "no ledger is named so"))
     for customer_ids in _pieces(list(owners), CUSTOMERS_AT_ONCE):
         fields = [prefix + customer_id for customer_id in customer_ids for prefix in PREFIXES]
@@ -74,26 +76,28 @@ def refold(rules: Rules, source: Source, progress: Callable[[int], None]) -> Ref
         found = zip(fields, source.read("customers", fields), strict=True)
         ledgers = {field: ledger for field, ledger in found if ledger is not None}
         for customer_id in customer_ids:
-            _fold_customer(rules, customer_id, ledgers, folded)
+            _fold_customer(rules, customer_id, ledgers, folded, partial(source.read, "customers"))
         progress(len(ledgers))
     return folded
 
 
-def _fold_customer(rules: Rules, customer_id: str, ledgers: Mapping[str, bytes], folded: Refolded) -> None:
+def _fold_customer(
+    rules: Rules, customer_id: str, ledgers: Mapping[str, bytes], folded: Refolded, reading: Read = parts.whole
+) -> None:
     """Fold all ledgers of one customer, up to the first that is damaged: the others depend on billing."""
     billing, answers, known = (ledgers.get(prefix + customer_id) for prefix in PREFIXES)
-    history: customers.History = []
+    history: History = []
 
     def fold_billing() -> Facts:
         nonlocal history
-        history = customers.history(rules, billing)
-        return Facts() if billing is None else customers.fold(rules, billing)
+        history = customers.history(rules, billing, reading)
+        return Facts() if billing is None else customers.fold(rules, billing, reading)
 
     def fold_answers() -> Facts:
-        return Facts() if answers is None else surveys.fold(rules, answers, history)
+        return Facts() if answers is None else surveys.fold(rules, answers, history, reading)
 
     def fold_activity() -> Facts:
-        now = activity.renewed(known, customers.digest(history))
+        now = activity.renewed(known, Rewritten(history, history).digest())
         if now != (known or b""):
             folded.ledgers[activity.field(customer_id)] = now
         return activity.fold(rules, now) if now else Facts()

@@ -263,7 +263,7 @@ class Filler:
             }
             for space, fields in touched(sessions, events).items()
         }
-        folded = fold_batch(self._rules, sessions, events, ledgers)
+        folded = fold_batch(self._rules, sessions, events, ledgers, shard.read)
         shard.commit(
             Commit(
                 based_on=meta,

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from aggregators import batch as batches
+from aggregators.batch import Folded
 from aggregators.events import Event, Sessions
 from aggregators.facts import Facts
 from aggregators.tables import COMMIT_BYTES, COMMIT_LEDGERS, SPACES, Commit, Meta, Offset, Shard, Space, Superseded
@@ -128,8 +129,7 @@ class ShardProcessor:
         if stored.next >= batch.next:
             return stored.next
         first = bisect_left(batch.records, stored.next, key=_offset)
-        records, decoded, ledgers = self._piece(batch, first)
-        folded = batches.fold_batch(self._config.rules, decoded.sessions, decoded.events, ledgers)
+        records, decoded, folded = self._piece(batch, first)
         letters = [
             DeadLetter(records[reject.index], batch.topic, batch.partition, reject.reason, reject.message)
             for reject in decoded.rejects
@@ -146,8 +146,8 @@ class ShardProcessor:
         self._metrics.commit_duration.observe(time.perf_counter() - started)
         return after
 
-    def _piece(self, batch: Batch, first: int) -> tuple[Sequence[Record], Decoded, dict[Space, dict[str, bytes]]]:
-        """Take as many records as one commit may hold, and the ledgers that they touch."""
+    def _piece(self, batch: Batch, first: int) -> tuple[Sequence[Record], Decoded, Folded]:
+        """Take as many records as one commit may hold, and fold them into the ledgers that they touch."""
         size = self._sizes.get(batch.topic, FIRST_PIECE)
         while True:
             records = batch.records[first : first + size]
@@ -167,9 +167,14 @@ class ShardProcessor:
                 held = sum(sum(map(len, found.values())) for found in ledgers.values())
                 excess = max(excess, held / COMMIT_BYTES)
                 if excess <= 1 or len(records) <= 1:
-                    if excess < 0.5 and len(records) == size:
-                        self._sizes[batch.topic] = min(2 * size, LARGEST_PIECE)
-                    return records, decoded, ledgers
+                    rules, further = self._config.rules, _Further(self._shard)
+                    folded = batches.fold_batch(rules, decoded.sessions, decoded.events, ledgers, further)
+                    # Long ledgers show only now how much of them the events needed.
+                    excess = max(excess, (held + further.held) / COMMIT_BYTES)
+                    if excess <= 1 or len(records) <= 1:
+                        if excess < 0.5 and len(records) == size:
+                            self._sizes[batch.topic] = min(2 * size, LARGEST_PIECE)
+                        return records, decoded, folded
             # Often the next piece is like this one: so the size is kept.
             size = self._sizes[batch.topic] = max(1, int(0.97 * len(records) / excess))
 
@@ -200,6 +205,21 @@ class ShardProcessor:
             )
         )
         self.covered[topic] = offset.next
+
+
+class _Further:
+    """Reads on in a shard while a batch is folded."""
+
+    def __init__(self, shard: Shard) -> None:
+        self._shard = shard
+        self.held = 0
+        """Bytes read."""
+
+    def __call__(self, space: Space, fields: Sequence[str]) -> list[bytes | None]:
+        """Read some fields, None where there is nothing, in their order."""
+        found = self._shard.read(space, fields)
+        self.held += sum(map(len, filter(None, found)))
+        return found
 
 
 def _offset(record: Record) -> int:

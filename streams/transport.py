@@ -41,7 +41,9 @@ PARTITION_FETCH_BYTES = 4 << 20
 FULL_SECONDS = 0.02
 """How long to wait for others while there are records that Faust had no room for."""
 BATCH_RECORDS = 20_000
-"""A batch ends with the producer's batch that reaches this many records."""
+"""A batch ends with the producer's batch that reaches this many records,"""
+BATCH_BYTES = 4 << 20
+"""or this many bytes of values: a fetch is bounded as it was sent, and what is compressed may be much larger."""
 
 
 class Record(Protocol):
@@ -314,7 +316,9 @@ def _batches(result: FetchResult, identity: str) -> list[Batch]:
     partition: PartitionRecords = result._partition_records
     start = partition.next_fetch_offset
     records: list[Record] = []
-    while partition._records.has_next() and len(records) < BATCH_RECORDS:
+    size = 0
+    while partition._records.has_next() and len(records) < BATCH_RECORDS and size < BATCH_BYTES:
+        begin = len(records)
         batch = partition._records.next_batch()
         if partition._check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"Invalid CRC - {tp}")
@@ -324,6 +328,7 @@ def _batches(result: FetchResult, identity: str) -> list[Batch]:
                 records.extend(batch)
             else:  # a fetch answers with whole batches: this one may begin before the position
                 records.extend(record for record in batch if record.offset >= position)
+            size += sum([len(record.value) for record in records[begin:] if record.value])
         partition.next_fetch_offset = batch.next_offset
     result._update_position()
     if not partition._records.has_next():

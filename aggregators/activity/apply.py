@@ -8,7 +8,7 @@ from itertools import repeat
 import numpy as np
 
 from aggregators.activity import digest, merging
-from aggregators.activity.digest import Digest, replaced
+from aggregators.activity.digest import Digest, Excerpts, replaced
 from aggregators.activity.flows import Reach, differ, first_sessions
 from aggregators.activity.ledgers import ANSWERS, EMPTY, PAYMENT, PRESENCE, Ledgers, State, write
 from aggregators.events import Sessions
@@ -20,6 +20,8 @@ from aggregators.users.seen import WINDOW, Seen, days_in, owners_of
 SPACE: Space = "customers"
 PREFIX = "a"
 """First letter of an activity ledger's field, which is followed by the `customer_id`."""
+
+WHOLE = Excerpts({}, {})
 
 Sections = dict[int, dict[int, list[int]]]
 """Entries by section and owner."""
@@ -42,6 +44,7 @@ def apply(
     answers: Mapping[str, Iterable[tuple[int, str, int]]],
     ledgers: Mapping[str, bytes],
     facts: Facts,
+    excerpts: Excerpts = WHOLE,
 ) -> dict[str, bytes]:
     """Put what a batch says of customers into their ledgers, and add what that changes to the facts.
 
@@ -52,6 +55,7 @@ def apply(
         answers: all standing nps answers, as (instant, id, score), of customers whose answers may have changed.
         ledgers: by field, of those customers that have one: of `seen.customers` and of those in the other two.
         facts: is added to.
+        excerpts: which of `digests` and `answers` tell of some days only.
 
     Returns:
         The ledgers that changed; empty bytes for one that holds nothing any more.
@@ -70,7 +74,7 @@ def apply(
     reach.widen(owners_of(uses[0]), days_in(uses[0]), days_in(uses[0]) + WINDOW)
     # Steps add up to 0: with the last one the levels meet again.
     reach.widen(owners_of(seen.steps[0]), days_in(seen.steps[0]), days_in(seen.steps[0]))
-    sections = _sections(rules, stored, names, digests, answers, reach)
+    sections = _sections(rules, stored, names, digests, answers, excerpts, reach)
     owners = reach.owners()
     if not len(owners):
         return {}
@@ -95,6 +99,7 @@ def _sections(
     names: Sequence[str],
     digests: Mapping[str, Digest],
     answers: Mapping[str, Iterable[tuple[int, str, int]]],
+    excerpts: Excerpts,
     reach: Reach,
 ) -> Sections:
     """Give the sections that digests and answers change, and widen the reach to what that changes."""
@@ -102,13 +107,20 @@ def _sections(
     if not digests and not answers:
         return changed
     numbers = {name: owner for owner, name in enumerate(names)}
-    told = [(name, billed.sections()) for name, billed in digests.items()]
-    told += [(name, digest.answer_sections(rules.zone, given)) for name, given in answers.items()]
+    told = [
+        (name, billed.sections(None if name in excerpts.digests else 0), excerpts.digests.get(name))
+        for name, billed in digests.items()
+    ]
+    told += [
+        (name, digest.answer_sections(rules.zone, given), excerpts.answers.get(name)) for name, given in answers.items()
+    ]
     rows: list[tuple[int, int, int]] = []
-    for name, sections in told:
+    for name, sections, spans in told:
         owner = numbers[name]
-        for section, new in sections.items():
-            differs = digest.difference(section, stored.listed(section, owner), new)
+        for section, entries in sections.items():
+            old = stored.listed(section, owner)
+            new = entries if spans is None else digest.spliced(old, entries, spans)
+            differs = digest.difference(section, old, new)
             if differs is not None:
                 changed[section][owner] = new
                 rows.append((owner, *differs))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +28,8 @@ AFTER_ALL = LAST_DAY + 1
 
 Section = list[int]
 """Entries as a ledger holds them."""
+Span = tuple[int, int]
+"""From one day to before another."""
 
 
 class Digest(NamedTuple):
@@ -37,15 +40,32 @@ class Digest(NamedTuple):
     payment: Sequence[tuple[int, int]]
     """Days at whose end the payment part of its health changes, and to what; before the first there is none."""
 
-    def sections(self) -> dict[int, Section]:
-        """Give the ledger's sections that hold it."""
-        return {PRESENCE: _entries(self.presence, unless=0), PAYMENT: _entries(self.payment, unless=None)}
+    def sections(self, absent: int | None = 0) -> dict[int, Section]:
+        """Give the entries of the sections that hold it; `absent=None` if it does not begin at the beginning."""
+        return {PRESENCE: _entries(self.presence, unless=absent), PAYMENT: _entries(self.payment, unless=None)}
+
+
+class Excerpts(NamedTuple):
+    """Of customers whose digest or answers do not tell of all days: the spans that they tell of."""
+
+    digests: Mapping[str, Sequence[Span]]
+    answers: Mapping[str, Sequence[Span]]
 
 
 def answer_sections(zone: Zone, answers: Iterable[tuple[int, str, int]]) -> dict[int, Section]:
     """Give the ledger's section that holds nps answers, given as (instant, id, score)."""
     last_of_day = {zone.day(at): score for at, _, score in sorted(answers)}
     return {ANSWERS: [_entry(day, score) for day, score in last_of_day.items() if day <= LAST_DAY]}
+
+
+def spliced(stored: Section, told: Section, spans: Sequence[Span]) -> Section:
+    """Put what is told of the days in some spans in place of what a section holds of them."""
+    new = stored
+    for span in spans:
+        low, high = (_entry(day, 0) for day in span)
+        inside = told[bisect_left(told, low) : bisect_left(told, high)]
+        new = [*new[: bisect_left(new, low)], *inside, *new[bisect_left(new, high) :]]
+    return new
 
 
 def difference(section: int, old: Section, new: Section) -> tuple[int, int] | None:

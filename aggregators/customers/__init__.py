@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
 
-from aggregators.activity import Digest
 from aggregators.customers import levels, voids
 from aggregators.customers.counts import count
-from aggregators.customers.ledger import BillingEvent, Item, Ledger, order, pack, unpack
-from aggregators.customers.timeline import NO_PAYMENT, Change, Sweep
+from aggregators.customers.histories import END, FIRST, History, Rewritten
+from aggregators.customers.ledger import BillingEvent, Item, Ledger, Terms, order, pack, unpack
+from aggregators.customers.long import Chunk, Long, is_long, is_to_be_long
+from aggregators.customers.timeline import Sweep
 from aggregators.facts import Facts
 from aggregators.merge import verdict
+from aggregators.parts import Read, whole
 from aggregators.rules import Rules
 from aggregators.tables import Space
 
 SPACE: Space = "customers"
 PREFIX = "b"
 """First letter of a billing ledger's field, which is followed by the `customer_id`."""
-
-History = list[Change]
-"""The days on which a customer's end-of-day state changes, those to come included."""
-
-
-class Rewritten(NamedTuple):
-    """A history as it was and as it is."""
-
-    before: History
-    after: History
 
 
 def apply(
@@ -37,6 +28,7 @@ def apply(
     ledgers: Mapping[str, bytes],
     facts: Facts,
     outcomes: Counter[str],
+    reading: Read = whole,
 ) -> tuple[dict[str, bytes], dict[str, Rewritten]]:
     """Merge events into their ledgers, and add what that changes to the facts.
 
@@ -46,9 +38,10 @@ def apply(
         ledgers: the touched ledgers' bytes by field, as far as there are any.
         facts: the sum that the changes of facts are added to.
         outcomes: the counts by `type/outcome` that every event adds one to.
+        reading: reads parts of long ledgers.
 
     Returns:
-        The ledgers that changed, by field, and the histories that changed, by customer.
+        The ledgers and parts that changed, by field, and the histories that changed, by customer.
     """
     by_customer: dict[str, list[BillingEvent]] = {}
     for event in events:
@@ -57,17 +50,37 @@ def apply(
     rewritten: dict[str, Rewritten] = {}
     for customer_id, its_events in by_customer.items():
         field = PREFIX + customer_id
-        ledger = unpack(ledgers.get(field))
-        histories = _merge(rules, ledger, its_events, facts, outcomes)
-        if histories is not None:
-            changed[field] = pack(ledger)
-            if histories.before != histories.after:
-                rewritten[customer_id] = histories
+        packed = ledgers.get(field)
+        if packed is not None and is_long(packed):
+            long = Long.unpack(rules, packed, reading)
+            histories = _merge_long(rules, long, its_events, facts, outcomes)
+            if histories is not None:
+                changed |= long.packed()
+        else:
+            ledger = unpack(packed)
+            histories = _merge(rules, ledger, its_events, facts, outcomes)
+            if histories is not None and is_to_be_long(ledger):
+                changed |= Long.of(rules, field, ledger, reading).packed()
+            elif histories is not None:
+                changed[field] = pack(ledger)
+        if histories is not None and histories.before != histories.after:
+            rewritten[customer_id] = histories
     return changed, rewritten
 
 
-def history(rules: Rules, packed: bytes | None) -> History:
-    """Give the history that a ledger tells."""
+def unchanged(rules: Rules, packed: bytes | None, reading: Read) -> Rewritten:
+    """Give the history that a ledger tells, as one that did not change."""
+    if packed is None or not is_long(packed):
+        told = history(rules, packed)
+        return Rewritten(told, told)
+    long = Long.unpack(rules, packed, reading)
+    return Rewritten([], [], END, FIRST, long.history)
+
+
+def history(rules: Rules, packed: bytes | None, reading: Read = whole) -> History:
+    """Give the whole history that a ledger tells."""
+    if packed is not None and is_long(packed):
+        return Long.unpack(rules, packed, reading).whole()
     ledger = unpack(packed)
     if ledger.tip is not None and ledger.tip_rules == rules.tag:
         return Sweep(rules, ledger.tip, ledger.changes).finish()
@@ -76,31 +89,22 @@ def history(rules: Rules, packed: bytes | None) -> History:
     return sweep.finish()
 
 
-def digest(history: History) -> Digest:
-    """Give what health needs to know of a history: when the customer was present, and how its payments went."""
-    presence: list[tuple[int, bool]] = []
-    payment: list[tuple[int, int]] = []
-    for change in history:
-        if change.present != (presence[-1][1] if presence else False):
-            presence.append((change.day, change.present))
-        if change.paying != (payment[-1][1] if payment else NO_PAYMENT):
-            payment.append((change.day, change.paying))
-    return Digest(presence, payment)
-
-
-def fold(rules: Rules, packed: bytes) -> Facts:
+def fold(rules: Rules, packed: bytes, reading: Read = whole) -> Facts:
     """Give all facts of one ledger."""
     facts = Facts()
-    ledger = unpack(packed)
-    for item in ledger.items:
-        count(rules, item, ledger.terms[item.terms], facts, 1)
+    chunks: Iterable[Ledger | Chunk] = (
+        Long.unpack(rules, packed, reading).chunks() if is_long(packed) else (unpack(packed),)
+    )
     sweep = Sweep(rules)
-    sweep.run(ledger.items, ledger.terms)
+    for chunk in chunks:
+        for item in chunk.items:
+            count(rules, item, chunk.terms[item.terms], facts, 1)
+        sweep.run(chunk.items, chunk.terms)
     changes = sweep.finish()
     for day, fact_key in sweep.decided:
         facts.add(day, fact_key, 1)
     levels.emit(rules, changes, 0, facts, 1)
-    voids.emit(rules, changes, 0, facts, 1)
+    voids.emit(rules, changes, FIRST, facts, 1)
     return facts
 
 
@@ -112,10 +116,6 @@ def _merge(
     if not added:
         return None
     terms = ledger.terms
-    for item in removed:
-        count(rules, item, terms[item.terms], facts, -1)
-    for item in added:
-        count(rules, item, terms[item.terms], facts, 1)
     # Both histories are one up to the first item that differs: sweep it once, and fork there.
     place = ledger.place(min((*removed, *added), key=order))
     if place == len(ledger.items) and ledger.tip is not None and ledger.tip_rules == rules.tag:
@@ -133,10 +133,20 @@ def _merge(
     new.run(ledger.items[place:], terms)
     ledger.tip, ledger.changes, ledger.tip_rules = new.state.copy(), new.changes.copy(), rules.tag
     histories = Rewritten(old.finish(), new.finish())
-    for way, sign in ((old, -1), (new, 1)):
-        for day, fact_key in way.decided:
-            facts.add(day, fact_key, sign)
-    _differ(rules, histories, facts)
+    _differ(rules, (removed, added), terms, (old, new), histories, facts)
+    return histories
+
+
+def _merge_long(
+    rules: Rules, long: Long, events: Sequence[BillingEvent], facts: Facts, outcomes: Counter[str]
+) -> Rewritten | None:
+    """Merge events of one customer into its long ledger; as `_merge`."""
+    known = long.known(events)
+    removed, added = _deduplicate(known, events, outcomes)
+    if not added:
+        return None
+    old, new, histories = long.merge(removed, added, known.terms)
+    _differ(rules, (removed, added), known.terms, (old, new), histories, facts)
     return histories
 
 
@@ -162,17 +172,29 @@ def _deduplicate(
     return removed, added
 
 
-def _differ(rules: Rules, histories: Rewritten, facts: Facts) -> None:
-    """Add the facts of a history, and take away those of the one that it replaces."""
+def _differ(
+    rules: Rules,
+    items: tuple[Sequence[Item], Sequence[Item]],
+    terms: Sequence[Terms],
+    sweeps: tuple[Sweep, Sweep],
+    histories: Rewritten,
+    facts: Facts,
+) -> None:
+    """Add the facts of items, sweeps and a history, and take away those of the ones that they replace."""
+    for some, sweep, sign in zip(items, sweeps, (-1, 1), strict=True):
+        for item in some:
+            count(rules, item, terms[item.terms], facts, sign)
+        for day, fact_key in sweep.decided:
+            facts.add(day, fact_key, sign)
+    versions = histories.before, histories.after
     start = 0
-    for old, new in zip(*histories, strict=False):
+    for old, new in zip(*versions, strict=False):
         if old != new:
             break
         start += 1
-    days = [changes[start].day for changes in histories if start < len(changes)]
+    days = [changes[start].day for changes in versions if start < len(changes)]
     if not days:
         return
-    first = voids.reach(histories.before[:start], min(days))
-    for changes, sign in zip(histories, (-1, 1), strict=True):
+    for changes, sign in zip(versions, (-1, 1), strict=True):
         levels.emit(rules, changes, start, facts, sign)
-        voids.emit(rules, changes, first, facts, sign)
+        voids.emit(rules, changes, min(days), facts, sign)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
+from functools import cached_property
 
 import msgspec
 
@@ -74,7 +75,7 @@ def order(item: Item) -> tuple[int, int, str]:
     return item.at, item.rank, item.id
 
 
-class Ledger(msgspec.Struct, array_like=True):
+class Ledger(msgspec.Struct, array_like=True, dict=True):
     """All billing events of one customer, with the sweep's state after the last one."""
 
     format: int = FORMAT
@@ -114,12 +115,19 @@ class Ledger(msgspec.Struct, array_like=True):
         else:
             terms = CancellationTerms(event.subscription_id, event.reason)
             at, other = event.effective_at, event.occurred_at
-        try:
-            index = self.terms.index(terms)
-        except ValueError:
-            index = len(self.terms)
+        return Item(at, RANK[type(terms)], event.id, self.note(terms), other, 2 * event.revision + event.withdrawn)
+
+    def note(self, terms: Terms) -> int:
+        """Give the index of terms, which are noted if they are new."""
+        index = self._places.get(terms)
+        if index is None:
+            index = self._places[terms] = len(self.terms)
             self.terms.append(terms)
-        return Item(at, RANK[type(terms)], event.id, index, other, 2 * event.revision + event.withdrawn)
+        return index
+
+    @cached_property
+    def _places(self) -> dict[Terms, int]:
+        return {terms: index for index, terms in enumerate(self.terms)}
 
     def event(self, item: Item, customer_id: str) -> BillingEvent:
         """Give back the event that an item was made of."""
@@ -194,14 +202,19 @@ def unpack(packed: bytes | None) -> Ledger:
 
 def pack(ledger: Ledger) -> bytes:
     """Write a ledger as bytes, without terms that no item has any more."""
-    used = {item.terms for item in ledger.items}
-    if len(used) < len(ledger.terms):
-        kept = sorted(used)
-        place = {old: new for new, old in enumerate(kept)}
-        ledger.terms = [ledger.terms[old] for old in kept]
-        ledger.items = [msgspec.structs.replace(item, terms=place[item.terms]) for item in ledger.items]
+    ledger.terms, ledger.items = pruned(ledger.terms, ledger.items)
     try:
         return _encoder.encode(ledger)
     except OverflowError:
         # A monthly amount beyond 64 bits, such as 10^12 a day: it is swept anew each time, for what was sent is kept.
         return _encoder.encode(msgspec.structs.replace(ledger, tip=None, changes=[]))
+
+
+def pruned(terms: list[Terms], items: list[Item]) -> tuple[list[Terms], list[Item]]:
+    """Leave out terms that no item has."""
+    used = {item.terms for item in items}
+    if len(used) == len(terms):
+        return terms, items
+    kept = sorted(used)
+    place = {old: new for new, old in enumerate(kept)}
+    return [terms[old] for old in kept], [msgspec.structs.replace(item, terms=place[item.terms]) for item in items]

@@ -59,17 +59,13 @@ def _less(dimensions: Sequence[str], flows: Amounts, start: Change, end: Change)
     return void
 
 
-def reach(changes: Sequence[Change], day: int) -> int:
-    """Give the index of the first change that a window which holds `day` or a later one can hold."""
-    return bisect_right(changes, day - REACH_DAYS, key=lambda change: change.day)
+def emit(rules: Rules, changes: Sequence[Change], since: int, facts: Facts, sign: int) -> None:
+    """Add the voids of changes, or take them away with `sign=-1`.
 
-
-def emit(rules: Rules, changes: Sequence[Change], first: int, facts: Facts, sign: int) -> None:
-    """Add the voids of the changes from index `first` on, or take them away with `sign=-1`.
-
-    To compare two histories that agree before some day, begin in both at the change that `reach` gives for it: what
-    is left out then is the same in both.
+    To compare two histories that agree before a day, give that day: what windows that end before it say is left out
+    as far as it is easily told, and is the same in both.
     """
+    first = _reach(changes, since, REACH_DAYS)
     states = [changes[first - 1] if first else NOTHING, *changes[first:]]
     if len(states) < 3:
         return
@@ -78,14 +74,18 @@ def emit(rules: Rules, changes: Sequence[Change], first: int, facts: Facts, sign
         return
     dimensions = rules.dimensions
     flows = [_flows(dimensions, before, after) for before, after in pairwise(states)]
-    for window, length in ROLLING_WINDOWS.items():
-        if closest < length:
-            for day, last, void in _rolling(dimensions, states, flows, length):
-                _step(window, day, last, void, facts, sign)
-    for window, longest in _LONGEST.items():
-        if closest < longest:
-            for day, last, void in _calendar(dimensions, states, flows, window):
-                _step(window, day, last, void, facts, sign)
+    # What a rolling window says at the end of the day before is taken back where it changes next.
+    for windows, steps, more in ((ROLLING_WINDOWS, _rolling, 1), (_LONGEST, _calendar, 0)):
+        for window, longest in windows.items():
+            if closest < longest:
+                begin = _reach(changes, since, longest + more) - first
+                for day, last, void in steps(dimensions, states[begin:], flows[begin:], window):
+                    _step(window, day, last, void, facts, sign)
+
+
+def _reach(changes: Sequence[Change], day: int, length: int) -> int:
+    """Give the index of the first change that a window of some days can hold which holds a day or a later one."""
+    return bisect_right(changes, day - length, key=lambda change: change.day)
 
 
 def _step(window: str, day: int, last: Amounts, void: Amounts, facts: Facts, sign: int) -> None:
@@ -96,13 +96,13 @@ def _step(window: str, day: int, last: Amounts, void: Amounts, facts: Facts, sig
 
 
 def _rolling(
-    dimensions: Sequence[str], states: Sequence[Change], flows: Sequence[Amounts], length: int
+    dimensions: Sequence[str], states: Sequence[Change], flows: Sequence[Amounts], window: str
 ) -> Iterator[tuple[int, Amounts, Amounts]]:
     """Yield each day on which the void of a rolling window may change, its value until then and from then on.
 
     `states[0]` is the one before the first change; `flows[i]` leads from `states[i]` to `states[i + 1]`.
     """
-    count = len(flows)
+    count, length = len(flows), ROLLING_WINDOWS[window]
     low = high = 0  # flows[low:high] lie within the window
     inside: Amounts = {}
     void: Amounts = {}

@@ -114,7 +114,7 @@ class Product:
             }
             for space, fields in touched(decoded.sessions, decoded.events).items()
         }
-        folded = fold_batch(self.rules, decoded.sessions, decoded.events, stored)
+        folded = fold_batch(self.rules, decoded.sessions, decoded.events, stored, shard.read)
         shard.commit(
             Commit(
                 based_on=meta,

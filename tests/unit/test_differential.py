@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from aggregators import expenses, surveys
+from aggregators import expenses, parts
 from aggregators.activity import digest, health
 from aggregators.calendar import DAY_MS, Zone
-from aggregators.customers import timeline, voids
+from aggregators.customers import long, timeline, voids
 from aggregators.events import Expense
 from aggregators.facts import Facts
 from aggregators.metrics import contracts, segments
@@ -21,6 +21,7 @@ from aggregators.metrics.grouping import names_within
 from aggregators.metrics.reading import Reading
 from aggregators.metrics.vector import Vector
 from aggregators.rules import Rules
+from aggregators.surveys import ledgers, nps
 from aggregators.users import flows
 from tests.differential import COMPARED, SHOWN, compare
 from tests.random_logs import SETTINGS, as_of_days, doubled, random_log
@@ -37,12 +38,23 @@ def run(seed: int) -> tuple[int, Counter[str], list[str]]:
     return len(log), compared, told
 
 
-def test_random_logs_give_the_references_numbers(record_property: Callable[[str, object], None]) -> None:
-    """Every sample of every as-of day of every log is equal, whatever time zone, grace and rates are set."""
+@pytest.mark.parametrize("kept", ["whole", "in parts"])
+def test_random_logs_give_the_references_numbers(
+    kept: str, record_property: Callable[[str, object], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every sample of every as-of day of every log is equal, whatever time zone, grace and rates are set.
+
+    So they are with every ledger of more than two items kept in parts of one or two.
+    """
+    logs = LOGS
+    if kept == "in parts":
+        logs = LOGS // 2
+        for module, size, number in ((long, "CHUNK", 1), (ledgers, "LONG", 1), (parts, "ROWS", 2)):
+            monkeypatch.setattr(module, size, number)
     events = 0
     counts: Counter[str] = Counter()
     differing: dict[int, list[str]] = {}
-    for seed in range(LOGS):
+    for seed in range(logs):
         size, compared, told = run(seed)
         events += size
         counts += compared
@@ -51,7 +63,7 @@ def test_random_logs_give_the_references_numbers(record_property: Callable[[str,
     samples = counts.total()
     zones = {str(settings["time_zone"]) for settings in SETTINGS}
     print(
-        f"\n{LOGS} random logs (seeds 0 to {LOGS - 1}, {len(zones)} time zones), {events} events, "
+        f"\n{logs} random logs {kept} (seeds 0 to {logs - 1}, {len(zones)} time zones), {events} events, "
         f"{samples} samples compared, {len(differing)} logs differ"
     )
     # Those are ticked that have come, and came out alike in every sample.
@@ -61,7 +73,7 @@ def test_random_logs_give_the_references_numbers(record_property: Callable[[str,
     record_property("samples", samples)
     assert not differing
     assert counts.keys() == COMPARED
-    assert samples > LOGS * 3000
+    assert samples > logs * 3000
 
 
 AFTER_GRACE = timeline.Sweep._after_grace
@@ -94,7 +106,7 @@ BROKEN: dict[str, tuple[Any, str, Any]] = {
     "customers: a subscription lapses a day late": (timeline.Sweep, "_after_grace", a_day_later),
     "customers: two days are never compared": (voids, "emit", lambda *_: None),
     "users: the window of repeat users is a day longer": (flows, "REPEAT_WINDOW", 31),
-    "surveys: an earlier answer counts beside the last": (surveys, "ROLLING_WINDOWS", {}),
+    "surveys: an earlier answer counts beside the last": (nps, "ROLLING_WINDOWS", {}),
     "expenses: a withdrawn one counts": (expenses, "_count", never_taken_back),
     "activity: an answer counts a day longer": (health, "ANSWER_DAYS", 91),
     "activity: the first answer of a day counts": (digest, "answer_sections", first_of_day),

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from aggregators.calendar import Zone
+from aggregators.calendar import DAY_MS, Zone
+from aggregators.customers import long
 from aggregators.rules import Rules
 from aggregators.tables import Commit, Meta, TablesUnavailable, memory
 from streams import shards
@@ -288,3 +289,25 @@ def test_headers_of_a_dead_letter() -> None:
     assert message is not None
     assert len(message) <= MESSAGE_BYTES
     assert message.decode().rstrip(".") == "ä" * 254
+
+
+def test_a_long_ledger_is_read_on_while_it_is_folded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parts are read under the same fence, and what they hold bounds a commit as all else does."""
+    monkeypatch.setattr(long, "CHUNK", 2)
+    bench = placed()
+    days = [NOON - (100 - each) * DAY_MS for each in range(40)]
+    bench.processor.process(batch(0, 40, [signup(offset, at) for offset, at in enumerate(days)]), "t1")
+    parts = [field for field, _ in bench.shard.ledgers("customers") if field.startswith("pc")]
+    assert len(parts) > 10
+    version = bench.meta.version
+    monkeypatch.setattr(shards, "COMMIT_BYTES", 4000)
+    late = [signup(offset, days[0] + offset) for offset in range(40, 44)]
+    bench.processor.process(batch(40, 44, late), "t1")
+    assert bench.meta.outcomes == {"signup/accepted": 44}
+    assert bench.meta.version > version + 1
+    assert sum(day.get("signups", 0) for day in bench.facts.values()) == 44
+
+
+def signup(offset: int, at: int) -> Record:
+    """A signup of one customer, on another plan than the one before it."""
+    return record(offset, type="signup", customer_id="c", occurred_at=at, plan=f"plan-{offset % 3}")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from aggregators import surveys
 from aggregators.calendar import DAY_MS, Zone, period_number
-from aggregators.customers import History, Rewritten
+from aggregators.customers.histories import History, Rewritten
 from aggregators.events import Survey
 from aggregators.facts import ROLLING_WINDOWS, Facts, key
 from aggregators.rules import Rules
@@ -33,7 +33,7 @@ def facts_of(events: Sequence[Survey]) -> Facts:
     """Fold answers that arrive in this order, one by one."""
     facts, ledgers = Facts(), {}
     for event in events:
-        ledgers.update(surveys.apply(RULES, [event], ledgers, NOBODY, facts, Counter()))
+        ledgers.update(surveys.apply(RULES, [event], ledgers, NOBODY, facts, Counter())[0])
     return facts
 
 
@@ -102,7 +102,7 @@ def test_any_order_the_same_facts_and_each_respondent_once(events: list[Survey],
     random.shuffle(events)  # type: ignore[attr-defined]
     again = facts_of([*events, *events[:3]])
     assert facts == again
-    ledgers = surveys.apply(RULES, events, {}, NOBODY, Facts(), Counter())
+    ledgers, _ = surveys.apply(RULES, events, {}, NOBODY, Facts(), Counter())
     assert surveys.fold(RULES, ledgers["sc"], []) == facts
 
     standing: dict[str, Survey] = {}
