@@ -92,13 +92,14 @@ class Worker:
         except PortTaken as error:
             raise Failed(str(error)) from error
         self.port = runner.addresses[0][1]
-        watch = asyncio.create_task(self._watch())
+        watches = [asyncio.create_task(self._watch()), asyncio.create_task(self._look_back())]
         try:
             await self._check_topics()
             while not self._stop.is_set():
                 await self._read()
         finally:
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
             await self._work.close()
             await runner.cleanup()
         if self._failure:
@@ -200,12 +201,27 @@ class Worker:
                     self.metrics.redis_up.set(0)
                     self._work.tables_outage.begin(str(error))
                 else:
-                    self.metrics.redis_up.set(1)
-                    self._work.tables_outage.end()
+                    self._work.answered()
             lags = self._lags()
             self.metrics.lag(lags)
             self._behind = sum(lags.values())
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _look_back(self) -> None:
+        """Notice a store that went back in time, also where no batch comes that would show it."""
+        while True:
+            await asyncio.sleep(PING_SECONDS)
+            if self._reading is None:
+                continue
+            positions = self._reading.positions
+            with contextlib.suppress(TablesUnavailable):
+                for tp in await self._work.gone_back(positions.placed):
+                    log.warning(
+                        "The tables have gone back in time: %s-%d is read again from where they end.",
+                        *tp,
+                        extra={"action": "gone_back"},
+                    )
+                    positions.lost(tp)
 
     def _lags(self) -> dict[tuple[str, int], int]:
         if self._reading is None:
