@@ -12,11 +12,11 @@ CLOCK = "clock jumped"
 
 FAULTS: dict[str, Callable[[World], str]] = {
     "worker killed": worker_faults.worker_killed,
-    "worker asleep, then awake": worker_faults.worker_asleep,
-    "settings changed, rebuilt": worker_faults.settings_changed,
+    "worker asleep": worker_faults.worker_asleep,
+    "settings changed": worker_faults.settings_changed,
     CLOCK: worker_faults.clock_jumped,
     "Kafka killed": kafka_faults.kafka_killed,
-    "topic deleted, made again": kafka_faults.topic_made_again,
+    "topic made again": kafka_faults.topic_made_again,
     "unread records deleted": kafka_faults.records_deleted,
     "Redis killed": redis_faults.redis_killed,
     "Redis rolled back": redis_faults.redis_rolled_back,
@@ -27,3 +27,6 @@ FAULTS: dict[str, Callable[[World], str]] = {
     "Redis slow": redis_faults.redis_slow,
     "replies cut half-way": redis_faults.redis_cut,
 }
+
+QUIET = ("worker killed", "worker asleep", "Redis killed", "Redis rolled back", "Redis emptied", "Kafka killed")
+"""May as well happen after everything is processed, when nothing new comes that would show what has happened."""

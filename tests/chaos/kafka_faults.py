@@ -19,7 +19,7 @@ def kafka_killed(world: World) -> str:
     assert world.kafka.process is not None
     old = world.kafka.process.pid
     world.strike()
-    world.kafka.kill()
+    world.kill_kafka()
     world.wait(world.rng.uniform(0, 2))
     world.kafka.start()
     return f"pid {old} killed, pid {world.kafka.process.pid} started"

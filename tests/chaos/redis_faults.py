@@ -19,7 +19,7 @@ def redis_killed(world: World) -> str:
     old = world.redis.pid
     world.strike()
     before = world.stored()
-    world.redis.kill()
+    world.kill_redis()
     world.wait(world.rng.uniform(0, 1.5))
     world.redis.start()
     after = world.stored()
@@ -32,8 +32,8 @@ def redis_rolled_back(world: World) -> str:
     """Stop Redis, put an older copy of its data back, start it: workers must notice and read again."""
     if world.snapshot is None:
         world.remember()
-    before = world.total()
-    world.until(lambda: world.total() > before, "something is committed after the copy")
+    if not world.until(lambda: world.total() > world.remembered, "more is committed", 60, patient=True):
+        raise NotDone("nothing was committed after the copy")
     return _with_older_data(world, "rolled back")
 
 
@@ -147,7 +147,7 @@ def _with_older_data(world: World, what: str) -> str:
     world.strike()
     world.proxy.weather = Weather(closed=True)
     before = world.total()
-    world.redis.kill()
+    world.kill_redis()
     world.restore()
     world.redis.start()
     there = world.total()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.chaos import check
-from tests.chaos.faults import CLOCK, FAULTS
+from tests.chaos.faults import CLOCK, FAULTS, QUIET
 from tests.chaos.world import NotDone, Stuck, World
 from tests.integration.test_kills import past
 from tests.random_logs import SETTINGS, days_after, random_log
@@ -38,7 +38,10 @@ class Round(NamedTuple):
     compared: int
     differences: list[str]
     complaints: list[str]
-    workers: int
+    started: int
+    """Workers."""
+    killed: Counter[str]
+    """Processes ended with SIGKILL, by what they were."""
 
 
 def run_round(number: int, faults: Sequence[str], kafka: Kafka, folder: Path, seed: int, tell: Tell) -> Round:
@@ -75,23 +78,31 @@ def run_round(number: int, faults: Sequence[str], kafka: Kafka, folder: Path, se
         complaints = [*world.complaints, *_tracebacks(world)]
         started = len(world.workers) + len(world.ended)
         covered = 0 if found.differences else world.total()
-        return Round(done, len(log), world.feed.acknowledged, covered, *found[:2], complaints, started)
+        return Round(done, len(log), world.feed.acknowledged, covered, *found[:2], complaints, started, world.killed)
 
 
 def _do(world: World, name: str, left: int, done: Counter[str], tell: Tell) -> None:
     """Send a share of what is left to send, wait until something of it is committed, and do a fault."""
+    chance = random.Random(f"{world.seed}{left}").random()
+    quiet = chance > 0.6 and name in QUIET
+    if chance < 0.4 or quiet:
+        world.remember()
     world.budget += len(world.feed.waiting) // (left + 1)
     before = world.total()
     moved = world.until(lambda: world.total() != before, "something is committed", PROGRESS_SECONDS, patient=True)
-    if random.Random(f"{world.seed}{left}").random() < 0.4:
-        world.remember()
+    if quiet:
+        world.until(lambda: world.feed.flush(1) and not world.behind(), "everything sent so far is processed")
+        world.budget = 0
     try:
         what = FAULTS[name](world)
     except NotDone as error:
         tell(f"{name}: could not be done: {error}")
     else:
         done[name] += 1
-        tell(f"{name}: {what}" + ("" if moved else " (nothing was committed before it)"))
+        still = ", while nothing came" if quiet else "" if moved else ", before which nothing was committed"
+        tell(f"{name}{still}: {what}")
+    if quiet:
+        world.until(lambda: not world.behind(), "it is made good though nothing new comes")
 
 
 def _tracebacks(world: World) -> list[str]:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -78,6 +79,8 @@ class World:
         self.ended: list[Worker] = []
         self.complaints: list[str] = []
         """What should not have happened, though the numbers may be right."""
+        self.killed: Counter[str] = Counter()
+        """Processes ended with SIGKILL, by what they were."""
         self.budget = 0
         """Events that may be sent now."""
         self._next_burst = 0.0
@@ -87,6 +90,8 @@ class World:
         self.feed: Feed
         self.tables: Tables
         self.snapshot: Path | None = None
+        self.remembered = 0
+        """Records that the snapshot covers."""
 
     def __enter__(self) -> Self:
         """Start Redis, make the topics; workers are started by `start`."""
@@ -134,8 +139,19 @@ class World:
     def kill(self, worker: Worker) -> int:
         """SIGKILL a worker, and give its process id."""
         worker.kill()
+        self.killed["workers"] += 1
         self.retire(worker)
         return worker.process.pid
+
+    def kill_redis(self) -> None:
+        """SIGKILL Redis."""
+        self.redis.kill()
+        self.killed["Redis"] += 1
+
+    def kill_kafka(self) -> None:
+        """SIGKILL Kafka."""
+        self.kafka.kill()
+        self.killed["Kafka"] += 1
 
     def terminate(self, worker: Worker) -> int:
         """SIGTERM a worker, wait for its end, and give its process id."""
@@ -264,6 +280,7 @@ class World:
 
     def remember(self) -> None:
         """Copy Redis' append-only file as it is now."""
+        self.remembered = self.total()
         self.snapshot = self.folder / "snapshot"
         shutil.rmtree(self.snapshot, ignore_errors=True)
         shutil.copytree(self.redis.folder / "appendonlydir", self.snapshot)
