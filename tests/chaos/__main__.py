@@ -1,7 +1,9 @@
 """`python -m tests.chaos`: rounds of faults, each followed by a comparison with the reference, and a table at the end.
 
 CHAOS_ROUNDS (15), CHAOS_EACH (10: how often every kind of fault happens) and CHAOS_SEED (drawn) are read from the
-environment; CHAOS_ONLY names the faults to do, separated by commas.
+environment; CHAOS_ONLY names the faults to do, separated by commas. CHAOS_WITHOUT takes a safeguard of the product's
+out, to prove that the comparison notices: `fence` (a commit no longer minds who has committed since it read) or `trust`
+(a worker believes what it remembers of its offsets, not what the tables say).
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ def main() -> int:
     each = int(os.environ.get("CHAOS_EACH") or 10)
     seed = int(os.environ.get("CHAOS_SEED") or secrets.randbelow(1_000_000))
     kinds = [name for name in FAULTS if name in os.environ.get("CHAOS_ONLY", ",".join(FAULTS)).split(",")]
+    without = os.environ.get("CHAOS_WITHOUT", "")
     dealt = deal(kinds, each, rounds, seed)
     print(f"seed {seed}: {rounds} rounds, {len(kinds)} kinds of faults, {each} of each", flush=True)
     began, found = time.monotonic(), list[Round]()
@@ -42,7 +45,9 @@ def main() -> int:
             def tell(line: str, number: int = number) -> None:
                 print(f"{number + 1:2}/{rounds}  {line}", flush=True)
 
-            found.append(run_round(number, faults, kafka, folder / f"round-{number}", seed * 1000 + number, tell))
+            found.append(
+                run_round(number, faults, kafka, folder / f"round-{number}", seed * 1000 + number, tell, without)
+            )
             last = found[-1]
             tell(f"{last.compared} samples compared, {len(last.differences)} differences")
             for line in [*last.differences[:20], *last.complaints]:

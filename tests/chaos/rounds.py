@@ -44,7 +44,9 @@ class Round(NamedTuple):
     """Processes ended with SIGKILL, by what they were."""
 
 
-def run_round(number: int, faults: Sequence[str], kafka: Kafka, folder: Path, seed: int, tell: Tell) -> Round:
+def run_round(
+    number: int, faults: Sequence[str], kafka: Kafka, folder: Path, seed: int, tell: Tell, without: str
+) -> Round:
     """Run a round and give what came of it; a round that got stuck has that among its differences.
 
     Args:
@@ -54,14 +56,16 @@ def run_round(number: int, faults: Sequence[str], kafka: Kafka, folder: Path, se
         folder: for logs and data.
         seed: of the log, its order, and all that is drawn.
         tell: writes a line.
+        without: the safeguard that is taken out of the workers, for a proof; empty for none.
     """
     setting = SETTINGS[number % len(SETTINGS)]
     zone = str(setting["time_zone"])
     log = [event for event in random_log(seed, size=CUSTOMERS, zone=zone) if past(event)]
     days = [*DAYS, *(day for day in days_after(log, zone, seed, 2) if day < date(2026, 6, 1))]
     began = time.monotonic()
+    stand_in = f"without_{without}" if without else "clocked" if CLOCK in faults else None
     done: Counter[str] = Counter()
-    with World(kafka, folder, log, setting, seed, "clocked" if CLOCK in faults else None) as world:
+    with World(kafka, folder, log, setting, seed, stand_in) as world:
         tell(f"{len(log)} events of {CUSTOMERS} customers, {len(world.feed.waiting)} with copies; {zone}")
         found = check.Checked(0, [], Counter())
         try:

@@ -15,7 +15,7 @@ GRACES = (0, 3, 30)
 def worker_killed(world: World) -> str:
     """SIGKILL a worker in the midst of work; another one comes, at once or only after the group has noticed."""
     victim = world.rng.choice(world.workers)
-    world.strike()
+    world.strike(spare=victim)
     killed = world.kill(victim)
     if world.workers and world.rng.random() < 0.5:
         world.until(world.served, "the others take over the shards of a killed worker")
@@ -28,8 +28,8 @@ def worker_asleep(world: World) -> str:
         world.start()
     world.until(world.served, "workers share all shards")
     sleeper = world.rng.choice([worker for worker in world.workers if worker.shards()])
+    world.strike(spare=sleeper)
     others = [worker for worker in world.workers if worker is not sleeper]
-    world.strike()
     sleeper.process.send_signal(signal.SIGSTOP)
     try:
         world.until(

@@ -33,6 +33,8 @@ PATIENCE_SECONDS = 150
 """How long anything that should happen may take on a busy machine."""
 TICK_SECONDS = 0.05
 LARGEST_BURST = 250
+ALSO_KILLED = 0.15
+"""The share of faults in whose midst a worker is killed, too."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -269,12 +271,19 @@ class World:
             self.tick()
         return True
 
-    def strike(self) -> None:
-        """Send a burst and let a random moment pass, so that the next thing happens in the midst of work."""
+    def strike(self, spare: Worker | None = None) -> None:
+        """Send a burst and let a random moment pass, so that the next thing happens in the midst of work.
+
+        Now and then a worker is killed as well, but not the one to `spare`: faults do not wait for each other.
+        """
         self.feed.burst(min(self.budget, LARGEST_BURST))
         self.budget = max(0, self.budget - LARGEST_BURST)
         self.feed.poll()
         time.sleep(self.rng.uniform(0, 0.15))
+        victims = [worker for worker in self.workers if worker is not spare]
+        if len(self.workers) > 1 and self.rng.random() < ALSO_KILLED:
+            self.kill(self.rng.choice(victims))
+            self.start()
 
     # Redis' data
 
