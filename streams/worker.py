@@ -215,13 +215,15 @@ class Worker:
                 continue
             positions = self._reading.positions
             with contextlib.suppress(TablesUnavailable):
-                for tp in await self._work.gone_back(positions.placed):
+                found = await self._work.gone_back(positions.placed)
+                for tp in found:
+                    positions.lost(tp)
+                if found:
                     log.warning(
-                        "The tables have gone back in time: %s-%d is read again from where they end.",
-                        *tp,
+                        "The tables have gone back in time: %d partitions are read again from where they end.",
+                        len(found),
                         extra={"action": "gone_back"},
                     )
-                    positions.lost(tp)
 
     def _lags(self) -> dict[tuple[str, int], int]:
         if self._reading is None:

@@ -88,7 +88,7 @@ def run_round(
 def _do(world: World, name: str, left: int, done: Counter[str], tell: Tell) -> None:
     """Send a share of what is left to send, wait until something of it is committed, and do a fault."""
     chance = random.Random(f"{world.seed}{left}").random()
-    quiet = chance > 0.6 and name in QUIET
+    quiet = chance > 0.6 and name in QUIET and not world.sabotaged
     if chance < 0.4 or quiet:
         world.remember()
     world.budget += len(world.feed.waiting) // (left + 1)

@@ -115,6 +115,11 @@ class World:
             worker.kill()
         self._stack.close()
 
+    @property
+    def sabotaged(self) -> bool:
+        """Whether workers lack a safeguard, so that nobody may wait for what it would bring about."""
+        return (self._stand_in or "").startswith("without_")
+
     # Commands
 
     def settings(self, *, direct: bool = True) -> dict[str, str]:
