@@ -58,7 +58,7 @@ class Proxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers = [writer]
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             if not self.weather.closed:
                 back, onward = await asyncio.open_connection("127.0.0.1", self._target)
                 writers.append(onward)

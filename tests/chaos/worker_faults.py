@@ -98,7 +98,7 @@ def _interrupted_rebuild(world: World) -> bool:
     rebuild.wait()
     if not begun():
         return False
-    _refuses(world, world.start(), "being rebuilt")
+    _refuses(world, world.start(), "growthgauge rebuild")
     return True
 
 
