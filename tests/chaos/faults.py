@@ -18,6 +18,7 @@ FAULTS: dict[str, Callable[[World], str]] = {
     "Kafka killed": kafka_faults.kafka_killed,
     "topic made again": kafka_faults.topic_made_again,
     "unread records deleted": kafka_faults.records_deleted,
+    "unstored records deleted": kafka_faults.records_deleted_behind,
     "Redis killed": redis_faults.redis_killed,
     "Redis rolled back": redis_faults.redis_rolled_back,
     "Redis emptied": redis_faults.redis_emptied,

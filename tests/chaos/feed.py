@@ -82,6 +82,11 @@ class Feed:
         self._rng.shuffle(waiting)
         self.waiting = deque(waiting)
 
+    def provide(self, count: int) -> None:
+        """Make sure that so many events wait, by further copies where they do not."""
+        if len(self.waiting) < count:
+            self.again(self._rng.sample(range(len(self.log)), min(count, len(self.log))))
+
     def deleted(self, topic: str, partition: int, before: int, stored: int) -> list[int]:
         """Note that Kafka has no record before an offset any more, and give the events of those not yet stored.
 

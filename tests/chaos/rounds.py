@@ -22,6 +22,9 @@ DAYS = [date(2024, 2, 29), date(2025, 7, 29)]
 PROGRESS_SECONDS = 30
 """How long the next fault waits for something to be committed after the last one."""
 
+ENOUGH = 1_000
+"""Events that wait to be sent when a fault begins."""
+
 Tell = Callable[[str], None]
 
 
@@ -91,6 +94,7 @@ def _do(world: World, name: str, left: int, done: Counter[str], tell: Tell) -> N
     quiet = chance > 0.6 and name in QUIET and not world.sabotaged
     if chance < 0.4 or quiet:
         world.remember()
+    world.feed.provide(ENOUGH)
     world.budget += len(world.feed.waiting) // (left + 1)
     before = world.total()
     moved = world.until(lambda: world.total() != before, "something is committed", PROGRESS_SECONDS, patient=True)
