@@ -126,10 +126,13 @@ class Feed:
                 self.counting[number] += 1
                 self.there.setdefault((message.topic(), message.partition()), {})[message.offset()] = number
 
-        self._producer.produce(
-            self._topics[event["type"]],
-            key=event["customer_id"].encode(),
-            value=json.dumps(event).encode(),
-            timestamp=at,
-            on_delivery=answered,
-        )
+        try:
+            self._producer.produce(
+                self._topics[event["type"]],
+                key=event["customer_id"].encode(),
+                value=json.dumps(event).encode(),
+                timestamp=at,
+                on_delivery=answered,
+            )
+        except confluent_kafka.KafkaException as refused:  # at once where the topic is known to be away
+            answered(refused, None)
