@@ -5,7 +5,7 @@ SOURCES := aggregators exporters growthgauge streams
 RULES := $(wildcard deploy/prometheus/rules/*.yml)
 RULE_TESTS := $(wildcard deploy/prometheus/tests/*.yml)
 
-.PHONY: help up test servers check kills differential prometheus fuzz bench bench-limits .venv unit lint promtool compose clean
+.PHONY: help up test servers check kills differential prometheus fuzz chaos chaos-short chaos-proof bench bench-limits .venv unit lint promtool compose clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,16 @@ prometheus: .venv/dev.stamp ## Ask a real Prometheus: what is written for it, sc
 
 kills: .venv/dev.stamp ## Kill workers on Apache Kafka ten times: the long form of a test with servers
 	GROWTHGAUGE_KILLS=10 $(BIN)/python -m pytest -s tests/integration/test_kills.py
+
+chaos: .venv/dev.stamp ## Bring about every kind of fault ten times: CHAOS_SEED, CHAOS_ROUNDS, CHAOS_EACH
+	$(BIN)/python -m tests.chaos
+
+chaos-short: .venv/dev.stamp
+	CHAOS_ROUNDS=1 CHAOS_EACH=1 CHAOS_SEED=$${CHAOS_SEED:-1} $(BIN)/python -m tests.chaos
+
+chaos-proof: .venv/dev.stamp ## Show that the same finds differences where a safeguard is taken out
+	CHAOS_ROUNDS=1 CHAOS_EACH=6 CHAOS_WITHOUT=fence CHAOS_ONLY="worker asleep" $(BIN)/python -m tests.chaos
+	CHAOS_ROUNDS=1 CHAOS_EACH=4 CHAOS_WITHOUT=trust CHAOS_ONLY="Redis rolled back" $(BIN)/python -m tests.chaos
 
 differential: .venv/dev.stamp ## Compare 200 random logs with the reference: the long form of a unit test
 	GROWTHGAUGE_LOGS=$${GROWTHGAUGE_LOGS:-200} $(BIN)/python -m pytest -s --timeout=3600 tests/unit/test_differential.py

@@ -12,6 +12,8 @@ from streams.transport import Batch, BatchTransport, Positions
 
 BUFFERED = 4
 """Batches that wait in memory at most, beside those in work."""
+METADATA_SECONDS = 5
+"""How old the consumer's knowledge of topics may get: one that was made again is given to nobody before it is seen."""
 CONCURRENCY = 4
 """Batches in work at once, of different shards: while one waits for the tables, another is folded."""
 
@@ -52,6 +54,7 @@ def create_app(config: WorkerConfig, process: Callable[[Batch], Awaitable[None]]
         broker_rebalance_timeout=max(config.session_seconds, 10.0),
         broker_request_timeout=max(config.session_seconds * 2, 15.0),
         broker_commit_interval=2.0,
+        consumer_metadata_max_age_ms=METADATA_SECONDS * 1000,
     )
     app.positions = positions
     app.batched_topics = frozenset(config.names)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
+from aiokafka.errors import InvalidTimestampError, KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
 from streams.transport import Record
 
@@ -71,7 +71,8 @@ class DeadLetters:
     def send(self, letters: Sequence[DeadLetter]) -> None:
         """Send letters and return when the broker has them; from any thread but the event loop's.
 
-        Their timestamp is the time of sending: retention counts from the rejection, however old the record.
+        Their timestamp is the time of sending: retention counts from the rejection, however old the record. Where the
+        broker does not take that, because this machine's clock is ahead, it is the record's own.
 
         Raises:
             DeadLettersUnavailable: it does not have all of them; sending all again may leave some twice.
@@ -119,30 +120,45 @@ class DeadLetters:
         shares: dict[int, list[DeadLetter]] = {}
         for letter in letters:
             shares.setdefault(letter.partition % partitions, []).append(letter)
-        async with asyncio.TaskGroup() as sending:
-            for partition, share in shares.items():
-                sending.create_task(self._send_share(client, partition, share))
+        try:
+            async with asyncio.TaskGroup() as sending:
+                for partition, share in shares.items():
+                    sending.create_task(self._send_share(client, partition, share))
+        except BaseExceptionGroup as failed:
+            # One broker failed them, most often all in the same way.
+            raise failed.exceptions[0] from failed
 
-    async def _send_share(self, client: AIOKafkaProducer, partition: int, letters: Sequence[DeadLetter]) -> None:
+    async def _send_share(
+        self, client: AIOKafkaProducer, partition: int, letters: Sequence[DeadLetter], *, own_times: bool = False
+    ) -> None:
         now = int(time.time() * 1000)
         rest = list(reversed(letters))
         while rest:
             batch, held = client.create_batch(), []
             while rest and batch.append(
-                timestamp=now, key=rest[-1].record.key, value=rest[-1].record.value, headers=rest[-1].headers()
+                timestamp=rest[-1].record.timestamp or 0 if own_times else now,
+                key=rest[-1].record.key,
+                value=rest[-1].record.value,
+                headers=rest[-1].headers(),
             ):
                 held.append(rest.pop())
             batch.close()
             try:
                 await (await client.send_batch(batch, self._topic, partition=partition))
+            except InvalidTimestampError:
+                if own_times:
+                    raise
+                # Brokers refuse what is of the future: this machine's clock is ahead. The records' times were taken.
+                await self._send_share(client, partition, held, own_times=True)
             except (MessageSizeTooLargeError, RecordListTooLargeError):
                 if len(held) > 1:
                     for letter in held:
-                        await self._send_share(client, partition, [letter])
+                        await self._send_share(client, partition, [letter], own_times=own_times)
                 elif held[0].record.value is None:
                     raise
                 else:
-                    await self._send_share(client, partition, [self._without_value(held[0])])
+                    bare = self._without_value(held[0])
+                    await self._send_share(client, partition, [bare], own_times=own_times)
 
     def _without_value(self, letter: DeadLetter) -> DeadLetter:
         """Give what can be kept of a record that the topic does not take."""

@@ -55,7 +55,9 @@ class PipelineMetrics:
             buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10),
             registry=self.registry,
         )
-        self.redis_up = Gauge("growth_redis_up", "1 while the tables answer.", registry=self.registry)
+        self.redis_up = Gauge(
+            "growth_redis_up", "1 while the tables answer and take what they are given.", registry=self.registry
+        )
         self._newest: dict[str, int] = {}
         self._lock = Lock()
         for event_type in TYPES:

@@ -60,7 +60,7 @@ class ShardProcessor:
         self._fingerprint = config.rules.fingerprint()
         self._sizes: dict[str, int] = {}
         self.covered: dict[str, int] = {}
-        """By topic, the next offset at the last look: only to show how far behind this is."""
+        """By topic, the next offset at the last look."""
 
     def place(self, topic: str, identity: str, earliest: int, out_of_range: int | None = None) -> Span:
         """Say where to read a topic's partition from, and store it where that is not what is stored.
@@ -106,6 +106,15 @@ class ShardProcessor:
                 reached = self._advance(batch, identity)
             except Superseded:
                 log.debug("Shard %d was written by another worker: reading it again.", self._number)
+
+    def gone_back(self) -> list[str]:
+        """Name the topics of which the tables cover less than at the last look: they have gone back in time.
+
+        Raises:
+            TablesUnavailable: the store did not answer.
+        """
+        offsets = self._shard.begin().offsets
+        return [topic for topic, known in self.covered.items() if topic not in offsets or offsets[topic].next < known]
 
     def close(self) -> None:
         """Let go of the shard's connection."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -42,6 +42,8 @@ class Work:
         self._letters_outage = Outage("Dead letters cannot be sent")
         self._wrong = Outage("A batch could not be processed")
         self.in_work = 0
+        self._refused = set[int]()
+        """Batches in work, by `id`, that the tables did not take at the last attempt."""
         self.progress = time.monotonic()
         """When something last got done, or failed for a reason that is known."""
 
@@ -49,6 +51,18 @@ class Work:
         """Give the next offset that the tables had at the last look."""
         shard = self._shards.get(tp.partition)
         return shard[0].covered.get(tp.topic) if shard else None
+
+    async def gone_back(self, placed: Mapping[str, Sequence[int]]) -> list[TP]:
+        """Give those of some partitions, by topic, of which the tables cover less than they did.
+
+        Raises:
+            TablesUnavailable: the store did not answer.
+        """
+        found = []
+        for number in {number for numbers in placed.values() for number in numbers}:
+            names = await self._run(number, ShardProcessor.gone_back)
+            found += [TP(topic, number) for topic in names if number in placed.get(topic, ())]
+        return found
 
     async def place(self, tp: TP, identity: str, earliest: int, out_of_range: int | None) -> Span:
         """Ask the tables where to read a partition from: `ShardProcessor.place`."""
@@ -81,8 +95,10 @@ class Work:
                     return
                 except TablesUnavailable as error:
                     self._failed()
+                    self._refused.add(id(batch))
                     self.tables_outage.begin(str(error))
                 except DeadLettersUnavailable as error:
+                    self._refused.discard(id(batch))
                     self._failed(tables=True)
                     self._letters_outage.begin(str(error))
                 except Exception as error:  # it must not pass for a processed batch
@@ -90,6 +106,7 @@ class Work:
                         log.exception("A batch of %s-%d could not be processed.", *tp, extra={"action": "batch_failed"})
                     self._wrong.begin(f"{type(error).__name__}: {error}")
                 else:
+                    self._refused.discard(id(batch))
                     self._succeeded()
                     self._letters_outage.end()
                     self._wrong.end()
@@ -97,6 +114,7 @@ class Work:
                 await asyncio.sleep(next(waits, RETRY_SECONDS[-1]))
         finally:
             self.in_work -= 1
+            self._refused.discard(id(batch))
 
     async def close(self) -> None:
         """Let go of everything; threads that are still at work are not waited for."""
@@ -115,10 +133,15 @@ class Work:
         processor, executor = self._shards[number]
         return await asyncio.get_running_loop().run_in_executor(executor, task, processor)
 
+    def answered(self) -> None:
+        """Note that the tables answer; they are not back while there is a batch that they do not take."""
+        if not self._refused:
+            self._metrics.redis_up.set(1)
+            self.tables_outage.end()
+
     def _succeeded(self) -> None:
         self.progress = time.monotonic()
-        self._metrics.redis_up.set(1)
-        self.tables_outage.end()
+        self.answered()
 
     def _failed(self, *, tables: bool = False) -> None:
         self.progress = time.monotonic()

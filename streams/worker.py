@@ -12,13 +12,10 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from aiokafka.errors import IllegalStateError
-from faust.exceptions import ConsumerNotStarted
 from faust.types import TP
 
-from aggregators.tables import Tables, TablesUnavailable
+from aggregators.tables import Tables
 from streams import topics
 from streams.app import WorkerApp, create_app
 from streams.config import WorkerConfig
@@ -28,15 +25,13 @@ from streams.positions import Positions
 from streams.quiet import quieten
 from streams.server import PortTaken, serve
 from streams.transport import Batch
+from streams.watch import Reading, Watch
 from streams.work import Work
 
 log = logging.getLogger("growthgauge.worker")
 
 LOOK_SECONDS = 1.0
-"""How often lag and the app's state are looked at."""
-PING_SECONDS = 5.0
-STALL_SECONDS = 120.0
-"""Work to do and nothing done for so long is not healthy."""
+"""How often the app's state is looked at."""
 FINISH_SECONDS = 4.0
 """How long batches in work may take to end once the worker is told to."""
 LEAVE_SECONDS = 5.0
@@ -53,13 +48,6 @@ class Failed(Exception):  # noqa: N818 - reads as the state it names
     """The worker cannot go on; the message is one sentence that says what to do."""
 
 
-class Reading(NamedTuple):
-    """A Faust app and what decides where it reads from."""
-
-    app: WorkerApp
-    positions: Positions
-
-
 class Worker:
     """One worker in one event loop."""
 
@@ -68,10 +56,9 @@ class Worker:
         self._config, self._tables = config, tables
         self.metrics = PipelineMetrics(config.names, config.partitions)
         self._work = Work(config, tables, self.metrics, self._fail)
-        self._reading: Reading | None = None
+        self._watch = Watch(config, tables, self._work, self.metrics)
         self._stop = asyncio.Event()
         self._failure: str | None = None
-        self._behind = 0
         self.port: int | None = None
 
     def stop(self) -> None:
@@ -87,18 +74,18 @@ class Worker:
         self._make_folder()
         try:
             runner = await serve(
-                self._config.host, self._config.port, self.metrics.registry, self._healthy, self._ready
+                self._config.host, self._config.port, self.metrics.registry, self._watch.healthy, self._watch.ready
             )
         except PortTaken as error:
             raise Failed(str(error)) from error
         self.port = runner.addresses[0][1]
-        watch = asyncio.create_task(self._watch())
+        watching = asyncio.create_task(self._watch.run())
         try:
             await self._check_topics()
             while not self._stop.is_set():
                 await self._read()
         finally:
-            watch.cancel()
+            watching.cancel()
             await self._work.close()
             await runner.cleanup()
         if self._failure:
@@ -142,7 +129,7 @@ class Worker:
 
     async def _read(self) -> None:
         """Run a Faust app until the worker is to stop or the app has crashed."""
-        reading = self._reading = self._new_reading()
+        reading = self._watch.reading = self._new_reading()
         app = reading.app
         placing = asyncio.create_task(reading.positions.run())
         try:
@@ -155,7 +142,7 @@ class Worker:
         finally:
             placing.cancel()
             await self._leave(app)
-            self._reading = None
+            self._watch.reading = None
         if not self._stop.is_set():
             log.warning("Reading starts again in %.0f s.", RESTART_SECONDS, extra={"action": "restart"})
             await self._sleep(RESTART_SECONDS)
@@ -187,51 +174,6 @@ class Worker:
             await asyncio.wait_for(app.stop(), LEAVE_SECONDS)
         except Exception as error:  # noqa: BLE001 - the group will notice by itself
             log.warning("Leaving the group did not end well: %r", error, extra={"action": "leave_failed"})
-
-    async def _watch(self) -> None:
-        """Look at lag and tables from time to time."""
-        pinged = 0.0
-        while True:
-            if time.monotonic() - pinged >= PING_SECONDS:
-                pinged = time.monotonic()
-                try:
-                    await asyncio.to_thread(self._tables.ping)
-                except TablesUnavailable as error:
-                    self.metrics.redis_up.set(0)
-                    self._work.tables_outage.begin(str(error))
-                else:
-                    self.metrics.redis_up.set(1)
-                    self._work.tables_outage.end()
-            lags = self._lags()
-            self.metrics.lag(lags)
-            self._behind = sum(lags.values())
-            await asyncio.sleep(LOOK_SECONDS)
-
-    def _lags(self) -> dict[tuple[str, int], int]:
-        if self._reading is None:
-            return {}
-        lags = {}
-        for topic, partitions in self._reading.positions.placed.items():
-            for partition in partitions:
-                tp = TP(topic, partition)
-                try:
-                    end = self._reading.app.consumer.highwater(tp)
-                except (IllegalStateError, ConsumerNotStarted):  # revoked since, or about to stop
-                    continue
-                lags[topic, partition] = max(0, (end or 0) - (self._work.covered(tp) or 0))
-        return lags
-
-    def _healthy(self) -> tuple[bool, dict[str, Any]]:
-        idle = time.monotonic() - self._work.progress
-        busy = bool(self._work.in_work or self._behind or (self._reading and self._reading.positions.waiting))
-        stalled = busy and idle > STALL_SECONDS
-        return not stalled, {"healthy": not stalled, "seconds_since_progress": round(idle, 1), "busy": busy}
-
-    def _ready(self) -> tuple[bool, dict[str, Any]]:
-        positions = self._reading.positions if self._reading else None
-        assigned = positions.placed if positions else {}
-        ready = positions is not None and positions.settled and not self._work.tables_outage.on
-        return ready, {"ready": ready, "assigned": assigned, "tables": not self._work.tables_outage.on}
 
     async def _sleep(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):

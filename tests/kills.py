@@ -35,24 +35,38 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 class Worker:
     """One `growthgauge worker`."""
 
-    def __init__(self, folder: Path, number: int, settings: Mapping[str, str]) -> None:
-        """Start it."""
+    def __init__(
+        self, folder: Path, number: int, settings: Mapping[str, str], command: Sequence[str] = (COMMAND, "worker")
+    ) -> None:
+        """Start it, or what stands for it."""
         self.port, self.log = free_port(), folder / f"worker-{number}.log"
         own = {"GROWTHGAUGE_WORKER_PORT": str(self.port), "GROWTHGAUGE_DATA_DIR": str(folder / f"data-{number}")}
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [COMMAND, "worker"], cwd=folder, env=environment(**settings, **own), stdout=log, stderr=log
+                command, cwd=folder, env=environment(**settings, **own), stdout=log, stderr=log
             )
 
     def shards(self) -> set[int]:
         """Give the partitions that it reads of every topic; none while it is not ready."""
         assert self.process.poll() is None, self.text()
-        try:
-            with _direct.open(f"http://127.0.0.1:{self.port}/-/ready", timeout=5) as answer:
-                assigned = json.loads(answer.read())["assigned"].values()
-        except (urllib.error.URLError, OSError):
-            return set()
+        status, body = self.get("/-/ready")
+        assigned = json.loads(body)["assigned"].values() if status == 200 else ()
         return set.intersection(*map(set, assigned)) if assigned else set()
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Ask its port; status 0 if nobody answers."""
+        try:
+            with _direct.open(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def metric(self, sample: str) -> float:
+        """Give the value of one sample as it stands in the exposition; 0 while it does not answer."""
+        lines = self.get("/metrics")[1].splitlines()
+        return next((float(line.rpartition(" ")[2]) for line in lines if line.startswith(f"{sample} ")), 0.0)
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -64,28 +78,32 @@ class Worker:
         return self.log.read_text(errors="replace")
 
 
+def named(broker: str, folder: Path, name: str, settings: Mapping[str, object]) -> dict[str, str]:
+    """Give the environment of commands: the reference's `settings`, a broker, and a group and topics called `name`."""
+    rates = folder / "rates.json"
+    rates.write_text(json.dumps(settings["rates"]))
+    plain = {key: value for key, value in settings.items() if key not in {"rates", "targets"} and value is not None}
+    return {f"GROWTHGAUGE_{key.upper()}": str(value) for key, value in plain.items()} | {
+        "GROWTHGAUGE_BROKER": broker,
+        "GROWTHGAUGE_GROUP": name,
+        "GROWTHGAUGE_PARTITIONS": str(PARTITIONS),
+        "GROWTHGAUGE_RATES_FILE": str(rates),
+        "GROWTHGAUGE_TARGETS": json.dumps(settings["targets"]),
+        "GROWTHGAUGE_TOPIC_DEAD_LETTERS": f"{name}.dead-letters",
+        **{f"GROWTHGAUGE_TOPIC_{kind.upper()}S": f"{name}.{kind}s" for kind in TYPES},
+    }
+
+
 class Run:
     """Topics, a group, tables and workers of their own, and one `send` that gets lines as the workers go on."""
 
     def __init__(self, broker: Broker, folder: Path, settings: Mapping[str, object]) -> None:
         """Name everything; `settings` are those of the reference. Enter it to start its Redis and make its topics."""
         folder.mkdir(parents=True)
-        name = uuid4().hex[:8]
         self.user, self.workers, self.sent = User(folder), list[Worker](), 0
         self._redis: RedisServer
         self._stack = contextlib.ExitStack()
-        rates = folder / "rates.json"
-        rates.write_text(json.dumps(settings["rates"]))
-        plain = {key: value for key, value in settings.items() if key not in {"rates", "targets"} and value is not None}
-        self.settings = {f"GROWTHGAUGE_{key.upper()}": str(value) for key, value in plain.items()} | {
-            "GROWTHGAUGE_BROKER": broker.address,
-            "GROWTHGAUGE_GROUP": name,
-            "GROWTHGAUGE_PARTITIONS": str(PARTITIONS),
-            "GROWTHGAUGE_RATES_FILE": str(rates),
-            "GROWTHGAUGE_TARGETS": json.dumps(settings["targets"]),
-            "GROWTHGAUGE_TOPIC_DEAD_LETTERS": f"{name}.dead-letters",
-            **{f"GROWTHGAUGE_TOPIC_{kind.upper()}S": f"{name}.{kind}s" for kind in TYPES},
-        }
+        self.settings = named(broker.address, folder, uuid4().hex[:8], settings)
 
     def __enter__(self) -> Self:
         """Start its Redis and make its topics."""

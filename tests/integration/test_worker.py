@@ -184,6 +184,26 @@ def test_a_topic_made_again_is_read_from_its_beginning(redis: RedisServer, tmp_p
         assert (status, seconds < 15) == (0, True), worker.text()
 
 
+@pytest.mark.kafka
+def test_a_topic_that_was_away_is_read_again(on_kafka: Pipeline) -> None:
+    """The group deals out partitions without a topic that was deleted, and again with it soon after it is back."""
+    from kafka import KafkaAdminClient  # noqa: PLC0415
+
+    worker = on_kafka.ready_worker()
+    events = [session("one", f"user {n}", NOW) for n in range(50)]
+    on_kafka.send(events)
+    until(lambda: on_kafka.outcomes().total() == 50, why=worker.text)
+    topic = on_kafka.topics["session"]
+    admin = KafkaAdminClient(bootstrap_servers=on_kafka.broker.address)
+    admin.delete_topics([topic])
+    admin.close()
+    until(lambda: worker.assigned() and topic not in worker.assigned(), 60, why=worker.text)
+    on_kafka.make_topics()
+    on_kafka.send([*events[:30], session("one", "another", NOW)])
+    until(lambda: on_kafka.outcomes()["session/accepted"] == 51, 60, why=worker.text)
+    assert on_kafka.total("sessions") == 51
+
+
 def test_redis_down_is_waited_for(tansu: Broker, tmp_path: Path) -> None:
     """While Redis is away the worker is not ready, says so once, loses nothing and goes on when it is back."""
     with redis_server(append_only=True) as redis:
@@ -207,11 +227,14 @@ def test_redis_down_is_waited_for(tansu: Broker, tmp_path: Path) -> None:
 
 
 def test_redis_that_went_back_in_time_is_caught_up(tansu: Broker, redis: RedisServer, tmp_path: Path) -> None:
-    """Tables that lost their last commits are filled again from Kafka, while the worker runs."""
+    """Tables that lost commits are filled again from Kafka while the worker runs, also where nothing new comes."""
     pipeline = Pipeline(tansu, redis, tmp_path)
     worker = pipeline.ready_worker()
     pipeline.send(company(30, 600))
     until(lambda: pipeline.outcomes().total() == 630, why=worker.text)
+    redis.client().flushall()
+    until(lambda: pipeline.outcomes().total() == 630, why=worker.text)
+    assert "gone back in time" in worker.text()
     redis.client().flushall()
     pipeline.send(company(30, 100))
     until(lambda: pipeline.outcomes().total() == 760, why=worker.text)
