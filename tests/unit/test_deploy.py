@@ -9,7 +9,7 @@ import tomllib
 
 import pytest
 
-from tests.unit.promql import ALERTS, ALL_RULES, DEPLOY, ROOT, RULES, check_names, check_second_exporter, yaml
+from tests.unit.promql import ALERTS, ALL_RULES, DEPLOY, ROOT, RULES, SERIES, check_names, check_second_exporter, yaml
 
 PROMETHEUS = DEPLOY / "prometheus"
 RULE_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
@@ -155,24 +155,59 @@ def test_every_runbook_belongs_to_an_alert():
     assert {path.stem for path in RUNBOOKS.glob("*.md")} == ALERTS.keys()
 
 
-def test_every_alert_is_tested_firing_and_not_firing():
-    """Each has an evaluation at which it fires, and one at which it does not although its series are there."""
-    cases = [
-        (case["alertname"], bool(case["exp_alerts"]))
-        for path in RULE_TESTS
-        for test in yaml(path)["tests"]
-        for case in test.get("alert_rule_test", [])
-    ]
-    for name in ALERTS:
-        assert {(name, True), (name, False)} <= set(cases)
+CASES = [
+    (case["alertname"], bool(case["exp_alerts"]), f"{path.stem}: {test['name']}")
+    for path in RULE_TESTS
+    for test in yaml(path)["tests"]
+    for case in test.get("alert_rule_test", [])
+]
+ABSENCE = {"GrowthExporterDown", "GrowthWorkerDown"}
+"""Alerts whose point it is that data is missing."""
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_every_alert_is_tested_firing_silent_and_without_data(name):
+    """It fires in one test; it is silent in another in which its series are there; and where there is no data."""
+    firing = {test for alert, fires, test in CASES if alert == name and fires}
+    silent = {test for alert, fires, test in CASES if alert == name and not fires} - firing
+    missing = {test for test in silent if test.startswith("missing: missing data")}
+    assert firing
+    assert silent - missing
+    # Of those that absence is the point of: where it is not absent.
+    assert len(missing) == (1 if name in ABSENCE else 3)
+
+
+def test_rule_tests_name_only_alerts_that_there_are():
+    """A test of an alert that is gone, or misspelt, would pass for ever."""
+    assert {alert for alert, _, _ in CASES} == ALERTS.keys()
+
+
+def test_every_threshold_is_used_and_none_hides_elsewhere():
+    """Alerts compare with thresholds that stand in one file, with targets, or with what is none: 0 and 1."""
+    recorded = {rule["record"] for rule in ALL_RULES if rule.get("record", "").startswith("threshold:")}
+    alerts = " ".join(rule["expr"] for rule in ALERTS.values())
+    others = " ".join(rule["expr"] for rule in ALL_RULES if not rule.get("record", "").startswith("threshold:"))
+    assert recorded == set(re.findall(r"threshold:\w+:\w+", others))
+    assert not set(re.findall(r"[<>=] (-?[\d.]+)", alerts)) - {"0", "1"}
 
 
 def test_recorded_names_are_level_metric_operations():
-    """`level:metric:operations`, the metric's own name in the middle."""
+    """`level:metric:operations`, with the name of an exposed metric in the middle (of a counter without `_total`)."""
     recorded = [rule["record"] for rule in ALL_RULES if "record" in rule]
-    assert recorded
+    assert len(set(recorded)) == len(recorded) > 0
     for name in recorded:
-        assert re.fullmatch(r"[a-z_]+:growth_[a-z_]+:[a-z0-9_]+", name)
+        level, metric, operations = name.split(":")
+        assert re.fullmatch("[a-z_]+", level)
+        assert re.fullmatch("[a-z0-9_]+", operations)
+        assert {metric, f"{metric}_total"} & SERIES.keys(), metric
+
+
+def test_only_metrics_begin_with_growth():
+    """No group's name and no label's value looks like a metric."""
+    groups = [group["name"] for path in RULES for group in yaml(path)["groups"]]
+    labels = [value for rule in ALL_RULES for value in rule.get("labels", {}).values()]
+    assert len(set(groups)) == len(groups)
+    assert not [text for text in (*groups, *labels) if text.startswith("growth_")]
 
 
 @pytest.mark.parametrize("query", [rule["expr"] for rule in ALL_RULES])
