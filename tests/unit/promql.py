@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -18,6 +19,7 @@ from tests.unit.exporter_facts import AS_OF, growth_of
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
+BOARDS = {p.stem: json.loads(p.read_text()) for p in sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))}
 RULES = sorted((DEPLOY / "prometheus" / "rules").glob("*.yml"))
 VARIABLES = {
     "$__rate_interval": "1m",

@@ -8,10 +8,9 @@ import sys
 
 import pytest
 
-from tests.unit.promql import DEPLOY, ROOT, check_names, check_second_exporter, selectors, yaml
+from tests.unit.promql import BOARDS, DEPLOY, ROOT, check_names, check_second_exporter, selectors, yaml
 
 GRAFANA = DEPLOY / "grafana"
-BOARDS = {path.stem: json.loads(path.read_text()) for path in sorted((GRAFANA / "dashboards").glob("*.json"))}
 PANELS = [(board, panel) for board in BOARDS.values() for panel in board["panels"]]
 SHOWN = [(board, panel) for board, panel in PANELS if panel["type"] != "row"]
 ASKED = [(panel, target) for _, panel in SHOWN for target in panel["targets"]]
