@@ -8,12 +8,13 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
+from operator import itemgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aggregators.tables import open_tables
 from exporters.server import ExporterConfig, ExporterServer
-from growthgauge.demo.company import Company
 from growthgauge.demo.feed import RATES
 from growthgauge.settings import load
 from growthgauge.wiring import metric_settings, today
@@ -22,14 +23,13 @@ from tests.servers import free_port
 from tests.terminal import Up, User
 from tests.unit.promql import BOARDS, RULES
 
-DAYS = 300
+DAYS = 220
 FILLED_IN_DAYS = 95
 """What means of 90 days need."""
 DAY = 86_400
 TARGETS = sorted(set(re.findall(r'target=\\?"(\w+)', json.dumps(BOARDS) + "".join(p.read_text() for p in RULES))))
 """All that a panel or rule asks for."""
-LATE_SECONDS = 600
-"""The last events are sent after the first scrapes, so that rates have something to see."""
+FATES = ("stays", "lapses", "recovers", "never pays")
 
 
 class Running(NamedTuple):
@@ -45,7 +45,7 @@ class Running(NamedTuple):
 
 @contextmanager
 def running(start: Callable[..., Prometheus], folder: Path) -> Iterator[Running]:
-    """Send most of a year of the demo company to an `up`, fill its past in, and scrape it."""
+    """Send the company to an `up`, fill its past in, and scrape it."""
     user = User(folder)
     broker, redis, exporter, worker = (free_port() for _ in range(4))
     (folder / "rates.json").write_text(json.dumps(RATES))
@@ -57,8 +57,14 @@ def running(start: Callable[..., Prometheus], folder: Path) -> Iterator[Running]
     up = Up(user)
     try:
         up.ready()
-        first, last, rest = _events()
-        assert user.runs("send", "--wait", user.file("first.ndjson", first), seconds=300).status == 0
+        midnight = int(time.time()) // DAY * DAY
+        events = sorted(
+            (event for number in range(DAYS + 1) for event in life(number, midnight - (DAYS - number) * DAY)),
+            key=itemgetter("occurred_at"),
+        )
+        past = [event for event in events if event["occurred_at"] < midnight * 1000]
+        rest = [event for event in events[len(past) :] if event["occurred_at"] <= time.time() * 1000]
+        assert user.runs("send", "--wait", user.file("past.ndjson", past), seconds=300).status == 0
         live = f"127.0.0.1:{exporter}"
         since = str(dt.datetime.now(dt.UTC).date() - dt.timedelta(days=FILLED_IN_DAYS))
         filled_in = user.runs("backfill", "--from", since, "--output", "past.om", "--label", f"instance={live}")
@@ -77,21 +83,56 @@ def running(start: Callable[..., Prometheus], folder: Path) -> Iterator[Running]
             one.wait_for_scrapes()
             none.wait_for("up == 0")
             # Between two scrapes, so that the counters rise in what is scraped.
-            assert user.runs("send", "--wait", user.file("last.ndjson", [*last, *rest])).status == 0
+            assert user.runs("send", "--wait", user.file("today.ndjson", [*rest, "no event at all"])).status == 0
             time.sleep(3)
             yield Running(two, one, none)
     finally:
         up.close()
 
 
-def _events() -> tuple[list[dict], list[dict], list[str]]:
-    """Give the events up to some minutes ago, those since and of today, and lines that are no events."""
-    now = int(time.time())
-    begin = dt.datetime.fromtimestamp(now - now % DAY - DAYS * DAY, dt.UTC)
-    events = list(Company(5, begin.date()).events(int(begin.timestamp() * 1000), now * 1000))
-    cut = (now - now % DAY - LATE_SECONDS) * 1000
-    before = [event for event in events if event["occurred_at"] < cut]
-    return before, [event for event in events if event["occurred_at"] >= cut], ["no event at all"]
+def life(number: int, begin: int) -> Iterator[dict[str, Any]]:
+    """Tell all that ever happens with the customer who comes on a day, whatever today is.
+
+    One comes every day, and every fourth has the same fate, so that of everything there is something in any 30 days.
+
+    Args:
+        number: the customer's.
+        begin: the day's first second.
+    """
+    fate, euros = FATES[number % 4], number % 3 == 0
+    counted = count()
+
+    def event(kind: str, day: int, /, **fields: Any) -> dict[str, Any]:
+        at = (begin + day * DAY + number % 60) * 1000
+        return {"id": f"{next(counted)}", "type": kind, "customer_id": f"c{number}", "occurred_at": at, **fields}
+
+    def payment(day: int, amount: int, status: str = "succeeded", **fields: Any) -> dict[str, Any]:
+        return event("payment", day, amount=amount, currency="EUR" if euros else "USD", status=status, **fields)
+
+    segment = {"plan": ("starter", "team")[number % 2], "country": ("US", "DE")[euros], "channel": "organic"}
+    yield event("signup", 0, **segment, owner=("amara", "ben")[number % 5 % 2], trial_ends_at=(begin + 7 * DAY) * 1000)
+    for day in (0, 1, 7, 30, 60):
+        yield event("session", day, duration_seconds=300, features=["boards", "api"], reactions=2)
+        yield event("session", day, user_id=f"second-{number}", duration_seconds=60)
+    for kind, score in {"nps": number % 11, "csat": number % 5 + 1, "ces": number % 7 + 1, "fcr": number % 2}.items():
+        yield event("survey", 2, kind=kind, score=score)
+    yield event("expense", 0, category=("retention", "acquisition")[number % 2], amount=100, currency="USD")
+    if fate != "never pays":
+        yield payment(5, 50)
+        yield payment(6, 20, interval="one_time")
+    if fate == "stays":
+        for month, amount in enumerate((60, 60, 40), 1):
+            yield payment(5 + month * 30, amount)
+        yield event("cancellation", 110, effective_at=(begin + 115 * DAY) * 1000, reason="too_expensive")
+        yield payment(130, 50)
+    elif fate == "lapses":
+        yield payment(35, 50, "failed")
+    elif fate == "recovers":
+        yield payment(34, 50, "failed")
+        yield payment(37, 50)
+        yield payment(38, 50, "refunded")
+        yield payment(66, 50)
+        yield event("cancellation", 80, reason="switched")
 
 
 def _at_once(folder: Path) -> Iterator[Path]:
