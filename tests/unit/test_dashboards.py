@@ -2,15 +2,18 @@
 
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.unit.promql import BOARDS, DEPLOY, ROOT, check_names, check_second_exporter, selectors, yaml
 
 GRAFANA = DEPLOY / "grafana"
+GOLDEN = Path(__file__).parent / "golden" / "panels.txt"
 PANELS = [(board, panel) for board in BOARDS.values() for panel in board["panels"]]
 SHOWN = [(board, panel) for board, panel in PANELS if panel["type"] != "row"]
 ASKED = [(panel, target) for _, panel in SHOWN for target in panel["targets"]]
@@ -93,6 +96,18 @@ def test_panels_have_places_numbers_and_titles_of_their_own():
         assert max(x for x, _ in cells) < 24
 
 
+def test_the_panels_are_the_golden_ones():
+    """Board, title, unit and queries of every panel, for a diff that can be read; GOLDEN=1 writes them anew."""
+    lines = []
+    for board, panel in SHOWN:
+        lines.append(f"{board['uid']} | {panel['title']} | {panel['fieldConfig']['defaults']['unit']}")
+        lines += [f"    {target['expr']}" for target in panel["targets"]]
+    text = "\n".join(lines) + "\n"
+    if os.environ.get("GOLDEN"):
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
+
+
 def test_variables_are_declared_before_they_are_used():
     """Every variable in a query, title, link or later variable is one that its dashboard has."""
     built_in = {"__rate_interval", "__url_time_range", "__data", "__all"}
@@ -116,6 +131,14 @@ def test_links_lead_to_boards_that_there_are():
     assert len(found) > 10
     assert set(found) <= uids
     assert all(panel.get("links") for panel in BOARDS["overview"]["panels"][2:] if panel["type"] != "row")
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda page: page.stem)
+def test_runbooks_name_panels_that_there_are(page):
+    """`Pipeline > Lag` is a panel's title on that dashboard, without the variables behind it."""
+    for name, rest in re.findall(rf"\b({'|'.join(map(str.capitalize, BOARDS))}) > (.+)", page.read_text()):
+        titles = [re.sub(r" \(\$.*", "", panel["title"]) for panel in BOARDS[name.lower()]["panels"]]
+        assert any(re.match(rf"{re.escape(title)}(?!\w)", rest) for title in titles), rest
 
 
 def test_open_periods_are_marked_on_every_board_that_has_periods():
