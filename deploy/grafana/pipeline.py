@@ -32,9 +32,16 @@ def _now(begun: Dashboard) -> None:
             "up",
             "down",
         ),
-        number("Exporters", "Exporters that answer scrapes.", f"sum(up{{{EXPORTER}}}) or vector(0)", COUNT),
-        number("Workers", "Workers that answer scrapes.", f"sum(up{{{WORKER}}}) or vector(0)", COUNT),
-        number("Lag", "Records not yet counted, all topics.", "sum(topic:growth_consumer_lag:sum)", COUNT),
+        number("Exporters", "Exporters that answer scrapes.", f"sum(up{{{EXPORTER}}}) or vector(0)", COUNT, width=3),
+        number("Workers", "Workers that answer scrapes.", f"sum(up{{{WORKER}}}) or vector(0)", COUNT, width=3),
+        state(
+            "Books",
+            "Whether the facts in Redis agree with each other; if not, `growthgauge verify` says where.",
+            "max(growth_facts_unbalanced) == bool 0",
+            "balanced",
+            "unbalanced",
+        ),
+        number("Lag", "Records not yet counted, all topics.", "sum(topic:growth_consumer_lag:sum)", COUNT, width=3),
         number(
             "Rejected, last hour",
             "Records sent to the dead letters in the last hour.",
@@ -46,6 +53,7 @@ def _now(begun: Dashboard) -> None:
             "Records that the broker deleted before they were read.",
             f"sum(increase(growth_records_lost_total{{{WORKER}}}[1d]))",
             COUNT,
+            width=3,
         ),
     ):
         begun.with_panel(panel)
