@@ -84,7 +84,9 @@ def running(start: Callable[..., Prometheus], folder: Path) -> Iterator[Running]
             none.wait_for("up == 0")
             # Between two scrapes, so that the counters rise in what is scraped.
             assert user.runs("send", "--wait", user.file("today.ndjson", [*rest, "no event at all"])).status == 0
-            time.sleep(3)
+            sent = time.time()
+            for server in (two, one):
+                server.wait_for(f"count(timestamp(up) > {sent}) == count(up)")
             yield Running(two, one, none)
     finally:
         up.close()
