@@ -1,10 +1,11 @@
-"""Writes the reference pages that the code itself knows: settings, metrics, pipeline metrics, command line.
+"""Writes the reference pages that the code itself knows: settings, metrics, dashboards, command line.
 
 `python docs/generate.py` writes them anew; a test holds them to what this would write.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
@@ -199,6 +200,27 @@ takes only that group down.
 | identity | what it says |
 | --- | --- |"""
 
+DASHBOARDS = """\
+# Dashboards
+
+What Grafana shows: six dashboards, each linked to the others, all provisioned from `deploy/grafana/dashboards/`.
+[Dashboards and alerts](../how-to/dashboards-and-alerts.md) says how to use them. Words in a title that begin with `$`
+are what is chosen above the panels.
+"""
+
+BOARDS = Path(__file__).parents[1] / "deploy" / "grafana" / "dashboards"
+BOARD_ORDER = ("overview", "revenue", "retention", "engagement", "voice", "pipeline")
+PANEL_UNITS = {
+    "bool_yes_no": "yes or no",
+    "bytes": "bytes",
+    "d": "days",
+    "locale": "number",
+    "none": "number",
+    "percentunit": "percent",
+    "reqps": "per second",
+    "s": "time",
+}
+
 COMMAND_LINE = """\
 # Command line
 
@@ -335,6 +357,23 @@ def _told(families: Iterable[tuple[Any, Sequence[str]]]) -> Iterator[str]:
         yield f"| `{name}` | {family.type} | {_names(labels)} | {_cell(family.documentation)} |"
 
 
+def dashboards_page() -> str:
+    """Describe every panel of every dashboard, row by row."""
+    lines = [DASHBOARDS]
+    for name in BOARD_ORDER:
+        board = json.loads((BOARDS / f"{name}.json").read_text(encoding="utf-8"))
+        lines += [f"## {name.capitalize()}", "", board["description"], ""]
+        lines += ["| panel | unit | what it shows |", "| --- | --- | --- |"]
+        for panel in board["panels"]:
+            if panel["type"] == "row":
+                lines.append(f"| **{panel['title']}** | | |")
+            else:
+                unit = PANEL_UNITS[panel["fieldConfig"]["defaults"]["unit"]]
+                lines.append(f"| {_cell(panel['title'])} | {unit} | {_cell(panel['description'])} |")
+        lines.append("")
+    return _page(lines)
+
+
 def command_line_page() -> str:
     """Describe every command."""
     lines = [COMMAND_LINE, *(f"| [`{name}`](#growthgauge-{name}) | {text} |" for name, text in COMMANDS.items()), ""]
@@ -384,6 +423,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "metrics.md": metrics_page,
     "pipeline-metrics.md": pipeline_metrics_page,
+    "dashboards.md": dashboards_page,
     "command-line.md": command_line_page,
 }
 

@@ -1,40 +1,22 @@
-"""What is deployed: compose file, image, Prometheus' rules and their runbooks, Grafana's dashboard."""
+"""What is deployed: compose file, image, Prometheus' rules and their runbooks."""
 
-import importlib.util
 import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-from itertools import chain
-from pathlib import Path
 
-import promql_parser
 import pytest
-from ruamel.yaml import YAML
 
-from aggregators.metrics import CATALOGUE
-from aggregators.tables.memory import Tables
-from exporters.collector import GrowthCollector
-from streams.pipeline_metrics import PipelineMetrics
-from tests.unit.exporter_facts import AS_OF, growth_of
+from tests.unit.promql import ALERTS, ALL_RULES, DEPLOY, ROOT, RULES, SERIES, check_names, check_second_exporter, yaml
 
-ROOT = Path(__file__).parents[2]
-DEPLOY = ROOT / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
-RULES = sorted((PROMETHEUS / "rules").glob("*.yml"))
 RULE_TESTS = sorted((PROMETHEUS / "tests").glob("*.yml"))
-DASHBOARDS = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 RUNBOOKS = ROOT / "docs" / "runbooks"
 OURS = ("worker", "exporter", "init")
 
 needs_promtool = pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
-
-
-def yaml(path):
-    """Read a YAML file."""
-    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
 
 
 def run(*command):
@@ -44,10 +26,6 @@ def run(*command):
 
 
 COMPOSE = yaml(ROOT / "docker-compose.yml")
-ALL_RULES = [rule for path in RULES for group in yaml(path)["groups"] for rule in group["rules"]]
-ALERTS = {rule["alert"]: rule for rule in ALL_RULES if "alert" in rule}
-PANELS = [(board, panel) for board in map(json.loads, (p.read_text() for p in DASHBOARDS)) for panel in board["panels"]]
-SHOWN = [(board, panel) for board, panel in PANELS if panel["type"] != "row"]
 
 
 # The compose file and the image
@@ -177,140 +155,63 @@ def test_every_runbook_belongs_to_an_alert():
     assert {path.stem for path in RUNBOOKS.glob("*.md")} == ALERTS.keys()
 
 
-def test_every_alert_is_tested_firing_and_not_firing():
-    """Each has an evaluation at which it fires, and one at which it does not although its series are there."""
-    cases = [
-        (case["alertname"], bool(case["exp_alerts"]))
-        for path in RULE_TESTS
-        for test in yaml(path)["tests"]
-        for case in test.get("alert_rule_test", [])
-    ]
-    for name in ALERTS:
-        assert {(name, True), (name, False)} <= set(cases)
+CASES = [
+    (case["alertname"], bool(case["exp_alerts"]), f"{path.stem}: {test['name']}")
+    for path in RULE_TESTS
+    for test in yaml(path)["tests"]
+    for case in test.get("alert_rule_test", [])
+]
+ABSENCE = {"GrowthExporterDown", "GrowthWorkerDown"}
+"""Alerts whose point it is that data is missing."""
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_every_alert_is_tested_firing_silent_and_without_data(name):
+    """It fires in one test; it is silent in another in which its series are there; and where there is no data."""
+    firing = {test for alert, fires, test in CASES if alert == name and fires}
+    silent = {test for alert, fires, test in CASES if alert == name and not fires} - firing
+    missing = {test for test in silent if test.startswith("missing: missing data")}
+    assert firing
+    assert silent - missing
+    # Of those that absence is the point of: where it is not absent.
+    assert len(missing) == (1 if name in ABSENCE else 3)
+
+
+def test_rule_tests_name_only_alerts_that_there_are():
+    """A test of an alert that is gone, or misspelt, would pass for ever."""
+    assert {alert for alert, _, _ in CASES} == ALERTS.keys()
+
+
+def test_every_threshold_is_used_and_none_hides_elsewhere():
+    """Alerts compare with thresholds that stand in one file, with targets, or with what is none: 0 and 1."""
+    recorded = {rule["record"] for rule in ALL_RULES if rule.get("record", "").startswith("threshold:")}
+    alerts = " ".join(rule["expr"] for rule in ALERTS.values())
+    others = " ".join(rule["expr"] for rule in ALL_RULES if not rule.get("record", "").startswith("threshold:"))
+    assert recorded == set(re.findall(r"threshold:\w+:\w+", others))
+    assert not set(re.findall(r"[<>=] (-?[\d.]+)", alerts)) - {"0", "1"}
 
 
 def test_recorded_names_are_level_metric_operations():
-    """`level:metric:operations`, the metric's own name in the middle."""
+    """`level:metric:operations`, with the name of an exposed metric in the middle (of a counter without `_total`)."""
     recorded = [rule["record"] for rule in ALL_RULES if "record" in rule]
-    assert recorded
+    assert len(set(recorded)) == len(recorded) > 0
     for name in recorded:
-        assert re.fullmatch(r"[a-z_]+:growth_[a-z_]+:[a-z0-9_]+", name)
+        level, metric, operations = name.split(":")
+        assert re.fullmatch("[a-z_]+", level)
+        assert re.fullmatch("[a-z0-9_]+", operations)
+        assert {metric, f"{metric}_total"} & SERIES.keys(), metric
 
 
-# Queries of rules and dashboards
+def test_only_metrics_begin_with_growth():
+    """No group's name and no label's value looks like a metric."""
+    groups = [group["name"] for path in RULES for group in yaml(path)["groups"]]
+    labels = [value for rule in ALL_RULES for value in rule.get("labels", {}).values()]
+    assert len(set(groups)) == len(groups)
+    assert not [text for text in (*groups, *labels) if text.startswith("growth_")]
 
 
-def parsed(text):
-    """Parse a query, Grafana's variables replaced."""
-    return promql_parser.parse(
-        text.replace("$__rate_interval", "1m").replace("$period", "30d").replace("$currency", "USD")
-    )
-
-
-def inside(expression):
-    """Give an expression and all expressions in it."""
-    yield expression
-    for part in ("lhs", "rhs", "expr", "param", "args", "vector_selector"):
-        found = getattr(expression, part, None)
-        for child in found if isinstance(found, list) else [found]:
-            if child is not None:
-                yield from inside(child)
-
-
-def selectors(text):
-    """Give the series that a query reads: name, and matchers as (label, value)."""
-    for expression in inside(parsed(text)):
-        if isinstance(expression, promql_parser.VectorSelector):
-            yield expression.name, [(matcher.name, matcher.value) for matcher in expression.matchers.matchers]
-
-
-QUERIES = [rule["expr"] for rule in ALL_RULES] + [t["expr"] for _, panel in SHOWN for t in panel["targets"]]
-
-
-def known_series():
-    """Name every series that exporter and worker expose or rules record, with its labels (None: any)."""
-    series = {metric.name: {*metric.labels} for metric in CATALOGUE}
-    scrape = GrowthCollector(growth_of(Tables()), lambda: AS_OF).collect()
-    pipeline = PipelineMetrics(["growth.sessions"], 1)
-    pipeline.lag({("growth.sessions", 0): 1})
-    pipeline.committed({"session/accepted": 1}, [], {"session": 1})
-    for sample in chain.from_iterable(f.samples for f in chain(scrape, pipeline.registry.collect())):
-        series.setdefault(sample.name, set()).update(sample.labels)
-    series["up"] = set()
-    for labels in series.values():
-        labels |= {"job", "instance"}
-    return series | {rule["record"]: None for rule in ALL_RULES if "record" in rule}
-
-
-SERIES = known_series()
-PERIODS = {labels[0] for f in growth_of(Tables()).families(AS_OF) if f.labels == ("period",) for labels, _ in f.samples}
-
-
-@pytest.mark.parametrize("query", QUERIES)
-def test_every_series_asked_for_exists(query):
-    """Every name, label and period in a rule or panel is one that exporter or worker expose."""
-    found = list(selectors(query))
-    assert found
-    for name, matchers in found:
-        assert name in SERIES, name
-        for label, value in matchers:
-            assert SERIES[name] is None or label in SERIES[name], (name, label)
-            assert label != "period" or value in PERIODS, value
-
-
-@pytest.mark.parametrize("query", QUERIES)
-def test_a_second_exporter_changes_nothing(query):
-    """Growth metrics are read through `max without (instance)`, or as one number for all."""
-    about = {"growth_redis_up", "growth_collector_success", "growth_facts_unbalanced"}
-    growth = {metric.name for metric in CATALOGUE} | about
-    guarded = re.sub(r"max (without \(instance\) )?\(\w+(\{[^}]*\})?\)", "", query.replace("max(", "max ("))
-    assert not growth & set(re.findall(r"[\w:]+", guarded)), guarded
-
-
-# Grafana
-
-
-@pytest.mark.parametrize(("board", "panel"), SHOWN, ids=lambda item: item.get("title"))
-def test_every_panel_explains_itself(board, panel):
-    """A title, a description, a unit, a target, and the provisioned data source."""
-    uid = yaml(DEPLOY / "grafana" / "provisioning" / "datasources" / "prometheus.yml")["datasources"][0]["uid"]
-    assert board["editable"] is False
-    assert panel["title"]
-    assert panel["description"].endswith(".")
-    assert panel["fieldConfig"]["defaults"]["unit"]
-    assert panel["datasource"] == {"type": "prometheus", "uid": uid}
-    for target in panel["targets"]:
-        assert "rate(" not in target["expr"] or "[$__rate_interval]" in target["expr"]
-
-
-def test_panels_have_places_and_numbers_of_their_own():
-    """No id comes twice on a dashboard, and no panel lies on another or leaves the 24 columns."""
-    for board in {id(board): board for board, _ in PANELS}.values():
-        panels = [panel for owner, panel in PANELS if owner is board]
-        assert len({panel["id"] for panel in panels}) == len(panels)
-        cells = [
-            (x, y)
-            for place in (panel["gridPos"] for panel in panels)
-            for x in range(place["x"], place["x"] + place["w"])
-            for y in range(place["y"], place["y"] + place["h"])
-        ]
-        assert len(set(cells)) == len(cells)
-        assert max(x for x, _ in cells) < 24
-
-
-def test_dashboards_are_provisioned_from_files_alone():
-    """What is in the repository is what is shown: no edits in the browser, the folder is the mounted one."""
-    (provider,) = yaml(DEPLOY / "grafana" / "provisioning" / "dashboards" / "growthgauge.yml")["providers"]
-    assert provider["allowUiUpdates"] is False
-    mounts = dict(m.split(":")[:2] for m in COMPOSE["services"]["grafana"]["volumes"])
-    assert mounts["./deploy/grafana/dashboards"] == provider["options"]["path"]
-    home = COMPOSE["services"]["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
-    assert home == f"{provider['options']['path']}/overview.json"
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("grafana_foundation_sdk") is None, reason="grafana-foundation-sdk is not installed"
-)
-def test_the_dashboard_is_what_its_code_makes():
-    """The committed JSON is fresh."""
-    run(sys.executable, "deploy/grafana/overview.py", "--check")
+@pytest.mark.parametrize("query", [rule["expr"] for rule in ALL_RULES])
+def test_rules_ask_for_what_there_is(query):
+    """Every name, label and period is one that exporter or worker expose; a second exporter changes nothing."""
+    check_names(query)
+    check_second_exporter(query)
