@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pytest
 
 from aggregators.calendar import date_of
+from aggregators.metrics import CATALOGUE
 from aggregators.tables import open_tables
 from exporters.server import ExporterConfig, ExporterServer
 from growthgauge.settings import load
@@ -97,13 +98,13 @@ def _command() -> list[str]:
 
 
 def _growth(samples: Samples) -> Samples:
-    """Keep growth metrics, without those about the scrape, and without job and instance."""
-    kept = {}
-    for labels, value in samples.items():
-        name = dict(labels)["__name__"]
-        if name.startswith("growth_") and not name.startswith(("growth_redis_up", "growth_collector_")):
-            kept[frozenset(label for label in labels if label[0] not in ("job", "instance"))] = value
-    return kept
+    """Keep the growth metrics of the catalogue, and their own labels, without job and instance."""
+    names = {metric.name for metric in CATALOGUE}
+    return {
+        frozenset(label for label in labels if label[0] not in ("job", "instance")): value
+        for labels, value in samples.items()
+        if dict(labels)["__name__"] in names
+    }
 
 
 def test_yesterday_is_the_same_from_blocks_as_from_a_scrape(joined: Joined):
