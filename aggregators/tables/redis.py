@@ -8,6 +8,7 @@ from typing import Any
 
 import hiredis
 import redis.exceptions as failures
+from redis._parsers.hiredis import NOT_ENOUGH_DATA
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.connection import AbstractConnection, ConnectionPool
@@ -15,7 +16,7 @@ from redis.retry import Retry
 
 from aggregators.tables import Superseded, TablesUnavailable
 from aggregators.tables.layout import Keys
-from aggregators.tables.wire import Packed, replies
+from aggregators.tables.wire import Packed
 
 Command = tuple[Any, ...] | Packed
 """Strings, bytes and integers; or several commands at once as they go over the wire."""
@@ -188,9 +189,26 @@ def _exchange(connection: AbstractConnection, commands: Sequence[Command]) -> tu
             count += 1
             parts.append(hiredis.pack_command(command))
     connection.send_packed_command([b"".join(parts)])
-    read = replies(connection, count)
+    read = _replies(connection, count)
     # A transaction's own failure only repeats that of one of its commands.
     return read, next((reply for reply in read if isinstance(reply, failures.ResponseError)), None)
+
+
+def _replies(connection: AbstractConnection, count: int) -> list[Any]:
+    """Read as many replies, failures of commands among them; RedisError if the connection is of no more use."""
+    read: list[Any] = []
+    while len(read) < count:
+        try:
+            read.append(connection.read_response())
+        except failures.ResponseError as error:
+            read.append(error)
+        else:
+            # All else that has come is taken at once: redis-py's way takes longer over a short reply than Redis does.
+            read += iter(connection._parser._reader.gets, NOT_ENOUGH_DATA)  # noqa: SLF001 - there is no public way
+    lost = next((reply for reply in read if isinstance(reply, failures.ConnectionError)), None)
+    if lost is not None:
+        raise lost
+    return read
 
 
 _CLUSTER_OPTIONS = {

@@ -1,13 +1,9 @@
-"""Thousands of arguments to Redis as bytes, and thousands of its replies, without a call of redis-py's for each."""
+"""Redis commands of many arguments as bytes: for thousands of fields several times as fast as redis-py packs them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
-
-import redis.exceptions as failures
-from redis._parsers.hiredis import NOT_ENOUGH_DATA
-from redis.connection import AbstractConnection
+from typing import NamedTuple
 
 
 class Packed(NamedTuple):
@@ -65,23 +61,3 @@ def append(parts: list[bytes], begun: bytes, arguments: Sequence[bytes]) -> None
     parts.append(begun)
     parts += arguments
     parts.append(b"\r\n")
-
-
-def replies(connection: AbstractConnection, count: int) -> list[Any]:
-    """Read as many replies, failures of commands among them: all that has come is taken in one go.
-
-    Raises:
-        RedisError: the connection is of no more use.
-    """
-    read: list[Any] = []
-    while len(read) < count:
-        try:
-            read.append(connection.read_response())
-        except failures.ResponseError as error:
-            read.append(error)
-        else:
-            read += iter(connection._parser._reader.gets, NOT_ENOUGH_DATA)  # noqa: SLF001 - there is no public way
-    lost = next((reply for reply in read if isinstance(reply, failures.ConnectionError)), None)
-    if lost is not None:
-        raise lost
-    return read
