@@ -1,11 +1,17 @@
-"""What any test may tell: a line that is seen though output is captured, the test passes and others run beside it."""
+"""For all tests: what they may tell while output is captured, and how hypothesis tries examples."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no error; and what a change did not break must not fail by chance.
+settings.register_profile("growthgauge", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("growthgauge")
 
 
 @pytest.fixture(scope="session")
