@@ -11,6 +11,7 @@ own, if there are any) passes as it always does.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Container, Iterator, Mapping
@@ -44,6 +45,7 @@ BATCH_RECORDS = 20_000
 """A batch ends with the producer's batch that reaches this many records,"""
 BATCH_BYTES = 4 << 20
 """or this many bytes of values: a fetch is bounded as it was sent, and what is compressed may be much larger."""
+COLLECT_BYTES = 32 << 20
 
 
 class Record(Protocol):
@@ -69,6 +71,8 @@ class Batch(NamedTuple):
     records: list[Record]
     identity: str
     """The topic's, when the batch was fetched."""
+    size: int = 0
+    """Bytes of the values."""
 
 
 class Positions(Protocol):
@@ -223,6 +227,17 @@ class BatchTransport(driver.Transport):  # type: ignore[misc]  # Faust is not ty
     """The transport of an app whose `positions` is a `Positions` and `batched_topics` a set of names."""
 
     Consumer = BatchConsumer
+    _uncollected = 0
+
+    def came(self, size: int) -> None:
+        """Let the garbage collector look for cycles after so many bytes: it counts objects, and large records are few.
+
+        What a broker has answered hangs in cycles of aiokafka's, so that a backlog of largest records would stay.
+        """
+        self._uncollected += size
+        if self._uncollected >= COLLECT_BYTES:
+            self._uncollected = 0
+            gc.collect(1)
 
     def batched(self, topic: str) -> bool:
         """Whether a topic's records come as batches."""
@@ -253,6 +268,7 @@ async def fetched(
         taken = dict(_take(fetcher, transport, partitions, limit))
         left = deadline - time.monotonic()
         if taken or left <= 0:
+            transport.came(sum(batch.size for some in taken.values() for batch in some if isinstance(batch, Batch)))
             return taken
         if partitions and any(tp not in partitions for tp in fetcher._records):
             # Faust's buffers were full when it asked. That they no longer are it only says by asking again.
@@ -334,7 +350,7 @@ def _batches(result: FetchResult, identity: str) -> list[Batch]:
     if not partition._records.has_next():
         result._partition_records = None
     reached = partition.next_fetch_offset
-    return [Batch(tp.topic, tp.partition, start, reached, records, identity)] if reached > start else []
+    return [Batch(tp.topic, tp.partition, start, reached, records, identity, size)] if reached > start else []
 
 
 def _passed_over(partition: PartitionRecords, batch: Any) -> bool:
