@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frame import business
+from frame import business, to
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from panels import COUNT, DAYS, RATIO, SECONDS, bars, before, course, in_period, now, number, past, target
 
@@ -109,13 +109,13 @@ def _back(board: Dashboard) -> None:
             "Customers present whose last session was so many days ago or more.",
             {"{{days}} days": past("growth_customers_inactive")},
             COUNT,
-        ),
+        ).links(to("retention")),
         course(
             "Time to value ($period)",
             "Mean days from a customer's first day to its first session and its first MRR.",
             {"{{milestone}}": past(in_period("growth_time_to_value_days_mean"))},
             DAYS,
-        ),
+        ).links(to("retention")),
     ):
         board.with_panel(panel)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frame import business, segments, uid
+from frame import business, segments, to, uid
 from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink, Row
 from panels import (
     COUNT,
@@ -178,7 +178,7 @@ def _segments(board: Dashboard) -> None:
             "MRR by segment.",
             {"{{segment}}": past(f"growth_segment_mrr{{{SEGMENT}}}")},
             MONEY,
-        ),
+        ).links(to("revenue")),
         bars(
             "MRR movements of segments ($segment_period, $currency)",
             "The chosen segments together; customers who change segment leave one and enter another.",
@@ -217,7 +217,7 @@ def _contracts(board: Dashboard) -> None:
             "Payments by status.",
             {"{{status}}": past(in_period("growth_payments"))},
             COUNT,
-        ),
+        ).links(to("revenue")),
         course(
             "Payments that fail and recover ($period)",
             "Failed / (failed + succeeded), and recovered / episodes of failed payments that ended.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frame import business, segments
+from frame import business, segments, to
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from panels import COUNT, NUMBER, RATIO, bars, before, course, in_period, now, number, past, target
 
@@ -102,7 +102,7 @@ def _health(board: Dashboard) -> None:
             {"{{band}}": past("growth_customer_health")},
             COUNT,
             stacked=True,
-        ),
+        ).links(to("retention")),
         course(
             "Share by health",
             "Each band's customers / all that have a score.",
