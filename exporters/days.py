@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from aggregators.identities import unbalanced
 from aggregators.metrics import Family, Metric, Sample
 from aggregators.metrics.reading import Number, Reading
 from aggregators.tables import Meta
@@ -68,6 +69,8 @@ class State(msgspec.Struct, frozen=True):
     """How long that look took."""
     report: Report
     """Of the day asked for, for what the metrics' groups took."""
+    unbalanced: tuple[str, ...]
+    """What holds between facts on every day, and does not on one of that report's: a bug or a damaged store."""
 
 
 class Days:
@@ -100,7 +103,14 @@ class Days:
             began = perf_counter()
             with self._growth.at(as_of) as reading:
                 seconds = perf_counter() - began
-                return State(self._growth.metas(), seconds, self._report(reading, as_of))
+                days = sorted({*reading.last_days, *reading.days_before})
+                wrong = unbalanced(reading.book, days, reading.settings.dimensions)
+                return State(
+                    self._growth.metas(),
+                    seconds,
+                    self._report(reading, as_of),
+                    tuple(name for name, found in wrong.items() if found),
+                )
 
     def series(self, metrics: Sequence[Metric], days: Sequence[int], wanted: Filter) -> dict[str, list[Samples]]:
         """Give the samples of metrics over as-of days, in slices between which others have the book.

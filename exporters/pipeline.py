@@ -9,7 +9,6 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from aggregators.events import TYPES
-from aggregators.tables import Meta
 from exporters.days import State
 
 _REJECTED = "rejected/"
@@ -24,13 +23,14 @@ def state(looked: State | None, trouble: str | None, worker: str | None) -> dict
         worker: the text of a worker's `/metrics`; None if none is known or it does not answer.
     """
     return {
-        "tables": {"up": looked is not None, "trouble": trouble, **(_tables(looked.metas) if looked else {})},
+        "tables": {"up": looked is not None, "trouble": trouble, **(_tables(looked) if looked else {})},
         "collectors": _collectors(looked),
         "worker": None if worker is None else _worker(worker),
     }
 
 
-def _tables(metas: tuple[Meta, ...]) -> dict[str, Any]:
+def _tables(looked: State) -> dict[str, Any]:
+    metas = looked.metas
     counts: Counter[str] = Counter()
     records: Counter[str] = Counter()
     for meta in metas:
@@ -44,6 +44,7 @@ def _tables(metas: tuple[Meta, ...]) -> dict[str, Any]:
     return {
         "shards": len(metas),
         "commits": sum(meta.version for meta in metas),
+        "unbalanced": looked.unbalanced,
         "events": events,
         "rejected": {
             name.removeprefix(_REJECTED): n for name, n in sorted(counts.items()) if name.startswith(_REJECTED)

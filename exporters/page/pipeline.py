@@ -38,6 +38,8 @@ def _facts(tables: Mapping[str, Any], worker: Mapping[str, Any] | None) -> list[
     facts: dict[str, Child] = {"Redis": _verdict(tables["up"], "answers", "does not answer")}
     if tables["up"]:
         facts |= {"Shards": f"{tables['shards']:,}", "Commits": f"{tables['commits']:,}"}
+        wrong = tables["unbalanced"]
+        facts["Facts"] = _verdict(not wrong, "balance", f"contradict each other ({', '.join(wrong)}): a bug, or damage")
         rejected = sum(tables["rejected"].values())
         told = ", ".join(f"{count:,} {reason}" for reason, count in tables["rejected"].items())
         facts["Rejected records"] = f"{rejected:,}" + (f" ({told})" if told else "")

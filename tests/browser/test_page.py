@@ -191,7 +191,7 @@ def test_the_pipeline_is_told(visit: Open):
     """What came in, what was rejected, how far behind the worker is, and that Redis answers."""
     page = visit().page
     told = page.locator("[data-part=pipeline]")
-    for text in ("✓ answers", "3 (3 schema)", "17 records", "growth.sessions", "segments"):
+    for text in ("✓ answers", "✓ balance", "3 (3 schema)", "17 records", "growth.sessions", "segments"):
         expect(told).to_contain_text(text)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from aggregators.facts import key
+from aggregators.identities import IDENTITIES
 from aggregators.metrics import CATALOGUE, Metric
 from exporters import pipeline
 from exporters.days import Busy, Days
@@ -45,6 +46,10 @@ def test_an_example_of_the_documentation_is_true(address, answer):
         found = asked(ask, f"{parts.path}?{parts.query}" if parts.query else parts.path)[1]
         for each in found.get("collectors", ()):
             each["seconds"] = 0.001
+        if "tables" in found:
+            # The small company's facts are made up by hand, and say what no fold does.
+            assert {*found["tables"]["unbalanced"]} < {*IDENTITIES}
+            found["tables"]["unbalanced"] = []
         shown = json.loads(answer)
         if shown.get("collectors"):
             assert shown["collectors"][0] in found["collectors"]
