@@ -12,7 +12,7 @@ def test_a_workers_metrics_are_beside_its_readiness_page():
     asked = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):  # noqa: N802 - the base class' name
+        def do_GET(self):
             asked.append(self.path)
             self.send_response(200)
             self.end_headers()
