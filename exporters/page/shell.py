@@ -216,6 +216,7 @@ ASSETS: dict[str, tuple[str, bytes]] = {
     "/static/page.css": (_STYLE, _file("page.css")),
     "/static/page.js": (_SCRIPT, _file("page.js")),
     "/static/charts.js": (_SCRIPT, _file("charts.js")),
+    "/static/drawing.js": (_SCRIPT, _file("drawing.js")),
     "/static/morph.js": (_SCRIPT, _file("morph.js")),
     "/static/theme.js": (_SCRIPT, _file("theme.js")),
     "/static/uplot.min.js": (_SCRIPT, _file("uplot.min.js")),

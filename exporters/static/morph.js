@@ -1,4 +1,4 @@
-// Turns one piece of the page into another by changing only what differs: focus, selection and scrolling stay.
+// Turns one piece of the page into another by changing only what differs: focus and scrolling stay.
 export function morph(old, fresh) {
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) {
     old.replaceWith(document.importNode(fresh, true));

@@ -51,7 +51,8 @@ async function refresh(charts) {
     const html = await answer.text();
     if (mine !== asked) return; // something else has been chosen meanwhile
     show(html);
-    if (charts && answer.ok) await load(chosen);
+    if (charts && answer.ok)
+      await load(chosen, () => mine === asked).catch(() => tell("live, but no news for the charts", true));
   } catch {
     if (mine === asked) tell("no answer from the exporter; the numbers below are the last known", true);
   }

@@ -115,6 +115,10 @@ def test_the_numbers_are_live(visit: Open, serving: Serving):
     expect(link).to_be_focused()
     assert page.evaluate("[...document.querySelectorAll('.tiles > div')].every(each => each.seen)")
     assert page.locator("[data-chart=mrr] details").evaluate("each => each.open")
+    choose(page, "period", "7d")
+    drawn = page.locator("[data-chart=customers] .plot")
+    expect(drawn).to_have_attribute("aria-label", re.compile(f"Customers {before + 900:,}"))
+    expect(drawn.locator(".u-legend")).to_contain_text(f"{before + 900:,}")
     serving.today += 1
     expect(page.locator("input[name=as_of]")).to_have_value("2026-07-30")
 
