@@ -5,7 +5,7 @@ SOURCES := aggregators exporters growthgauge streams
 RULES := $(wildcard deploy/prometheus/rules/*.yml)
 RULE_TESTS := $(wildcard deploy/prometheus/tests/*.yml)
 
-.PHONY: help up test servers check kills differential prometheus fuzz chaos chaos-short chaos-proof bench bench-limits .venv unit lint promtool compose clean
+.PHONY: help up test servers check kills differential prometheus browser fuzz chaos chaos-short chaos-proof bench bench-limits .venv unit lint promtool compose clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -20,12 +20,15 @@ test: unit servers ## Run all tests; what needs Java 17 and Maven says so where 
 
 servers: .venv/dev.stamp
 	@echo "Tests with servers run beside those of the rules; both are shown when they are through."
-	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/prometheus --numprocesses=4 --dist=loadfile
+	$(BIN)/python -m pytest --ignore=tests/unit --ignore=tests/prometheus --ignore=tests/browser --numprocesses=4 --dist=loadfile
 
 check: lint unit promtool compose ## Run what needs no server: format, lint, types, unit tests, rules
 
 prometheus: .venv/dev.stamp ## Ask a real Prometheus: what is written for it, scraped by it and shown from it
 	$(BIN)/python -m pytest tests/prometheus
+
+browser: .venv/browser.stamp ## Look at the exporter's page with a real Chromium, which has to be there
+	$(BIN)/python -m pytest tests/browser
 
 kills: .venv/dev.stamp ## Kill workers on Apache Kafka ten times: the long form of a test with servers
 	GROWTHGAUGE_KILLS=10 $(BIN)/python -m pytest -s tests/integration/test_kills.py
@@ -90,6 +93,10 @@ compose: .venv/dev.stamp
 
 .venv/dev.stamp: .venv/up.stamp requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/browser.stamp: .venv/dev.stamp requirements-browser.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-browser.txt
 	@touch $@
 
 clean: ## Remove the environment; the data folder stays

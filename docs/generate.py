@@ -24,6 +24,7 @@ from aggregators.metrics.sources import SOURCES
 from aggregators.tables.memory import Tables
 from exporters.collector import GrowthCollector
 from exporters.growth import Growth
+from exporters.page.definitions import TITLES
 from growthgauge import options
 from growthgauge.cli import COMMANDS, cli
 from growthgauge.settings import Settings
@@ -128,14 +129,6 @@ UNITS = {
     "target": "as the metric that it is for",
     "info": "always 1; the labels say it",
 }
-
-METRIC_GROUPS = {
-    "customers": "Customers and subscribers",
-    "revenue": "Recurring revenue",
-    "voice": "Voice of the customer",
-    "info": "Periods, targets and build",
-}
-"""Titles of groups whose module's name is not title enough."""
 
 LABELS = {
     "period": "the period, see above",
@@ -273,7 +266,7 @@ def _limits(field: FieldInfo) -> str:
 
 def metrics_page() -> str:
     """Describe every growth metric: a table of all, the words in it, and a section for each."""
-    groups = [(METRIC_GROUPS.get(name, name.replace("_", " ").capitalize()), [*its]) for name, its in _grouped()]
+    groups = [(TITLES.get(name, name.replace("_", " ").capitalize()), [*its]) for name, its in _grouped()]
     lines = [METRICS, "## All metrics\n", "| metric | labels | meaning |", "| --- | --- | --- |"]
     for title, metrics in groups:
         lines.append(f"| **[{title}](#{title.lower().replace(',', '').replace(' ', '-')})** | | |")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from time import monotonic
 
@@ -46,6 +46,8 @@ class Growth:
         self._patience = patience
         self._book = Book()
         self._seen: list[Mapping[int, str]] = [{} for _ in range(partitions)]
+        self._metas: dict[int, Meta] = {}
+        self._changed: Callable[[int], None] = lambda _: None
         self._lock = threading.Lock()
         self._thread = threading.Thread()
         self._failure: Exception | None = None
@@ -68,6 +70,17 @@ class Growth:
             yield Reading(self._book, self._settings, as_of)
         finally:
             self._lock.release()
+
+    def when_changed(self, tell: Callable[[int], None]) -> None:
+        """Have someone told of the earliest day whose facts are about to change: as-of days before it stay as they are.
+
+        It is told while nobody has the book.
+        """
+        self._changed = tell
+
+    def metas(self) -> tuple[Meta, ...]:
+        """Give what the shards said of themselves when they were read last, in their order; for the block of `at`."""
+        return tuple(self._metas[shard] for shard in sorted(self._metas))
 
     def families(self, as_of: int) -> list[Family]:
         """Give all growth metrics of a day that have samples then, in the catalogue's order; raises as `at` does."""
@@ -101,6 +114,9 @@ class Growth:
             for shard in range(self._partitions):
                 changes, seen = self._reader.changes(shard, self._seen[shard])
                 self._check(changes.meta)
+                self._metas[shard] = changes.meta
+                if changes.days:
+                    self._changed(min(changes.days))
                 # In this order: days that the book could not take are read again by the next call.
                 self._book.update(shard, changes.days)
                 self._seen[shard] = seen

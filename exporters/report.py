@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from textwrap import wrap
+from typing import Any
 
 import msgspec
 from prometheus_client import generate_latest
@@ -20,6 +21,7 @@ from aggregators.metrics.family import Family, Unit
 from aggregators.metrics.reading import Number
 from aggregators.money import MILLION
 from exporters.collector import exposable
+from exporters.days import rounded_once
 
 _VALUE = "value"
 _HEAD = "growth_..."
@@ -35,19 +37,23 @@ _PERIODS = {
 
 def as_json(families: Iterable[Family], as_of: int) -> str:
     """Give one JSON object: the day, and every metric with its help and samples, in the exporter's order."""
+    return msgspec.json.format(msgspec.json.encode(document(families, as_of)), indent=2).decode() + "\n"
+
+
+def document(families: Iterable[Family], as_of: int) -> dict[str, Any]:
+    """Give the day, and every metric with its help and samples, as what JSON can hold."""
     metrics = [
         {
             "name": family.name,
             "help": family.help,
             "samples": [
-                {"labels": dict(zip(family.labels, sample.labels, strict=True)), "value": _rounded_once(sample.value)}
+                {"labels": dict(zip(family.labels, sample.labels, strict=True)), "value": rounded_once(sample.value)}
                 for sample in family.samples
             ],
         }
         for family in families
     ]
-    document = {"as_of": date_of(as_of).isoformat(), "metrics": metrics}
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    return {"as_of": date_of(as_of).isoformat(), "metrics": metrics}
 
 
 def as_exposition(families: Sequence[Family]) -> str:
@@ -147,7 +153,3 @@ def formatted(value: Number, unit: Unit) -> str:
         return dt.datetime.fromtimestamp(float(value), tz=dt.UTC).strftime("%Y-%m-%d %H:%MZ")
     text = f"{round(Fraction(value) * MILLION) / Decimal(MILLION):,.6f}"
     return text.rstrip("0").rstrip(".")
-
-
-def _rounded_once(value: Number) -> int | float:
-    return float(value) if isinstance(value, Fraction) else value

@@ -1,43 +1,79 @@
-"""The exporter's HTTP server: /metrics, /-/healthy, /-/ready, and pages for people."""
+"""The exporter's HTTP server: /metrics, /-/healthy, /-/ready, a page for people, and the JSON API behind it."""
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import logging
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from http import HTTPStatus
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, NamedTuple
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 from prometheus_client import make_wsgi_app
 
-from aggregators.metrics import Family, MetricSettings
+from aggregators.metrics import MetricSettings
 from aggregators.tables import Tables, TablesUnavailable
-from exporters import page
+from exporters.api import Api
 from exporters.collector import make_registry
+from exporters.days import Days
 from exporters.growth import Growth, TablesMismatch
+from exporters.page.pages import ASSETS, Pages
 
 logger = logging.getLogger(__name__)
 
 _HTML = "text/html; charset=utf-8"
+_JSON = "application/json"
 _TEXT = "text/plain; charset=utf-8"
+_API = "/api/v1"
+_POLICY = {
+    "default-src": "'none'",
+    "style-src": "'self'",
+    "script-src": "'self'",
+    "connect-src": "'self'",
+    "img-src": "data:",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
 _SECURITY = (
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:",
-    ),
+    ("Content-Security-Policy", "; ".join(f"{what} {where}" for what, where in _POLICY.items())),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
-    ("Cache-Control", "no-store"),
 )
+_WORTH_PACKING = 1_000
+"""Bytes from which on an answer is compressed for who takes it so."""
 
-Answer = tuple[str, str, bytes]
-"""Status line, content type, body."""
+
+class Answer(NamedTuple):
+    """What is sent back."""
+
+    status: HTTPStatus
+    kind: str
+    """The content type."""
+    body: bytes
+    tag: str = ""
+    """Names the contents of what seldom changes, so that a browser need not fetch it again."""
+
+
+class _Asset(NamedTuple):
+    answer: Answer
+    packed: bytes
+
+
+def _asset(kind: str, body: bytes) -> _Asset:
+    tag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+    return _Asset(Answer(HTTPStatus.OK, kind, body, tag), gzip.compress(body, 9, mtime=0))
+
+
+_ASSETS = {path: _asset(*asset) for path, asset in ASSETS.items()}
 
 
 class ExporterConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +92,8 @@ class ExporterConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds until tables that hang count as ones that do not answer; less than Prometheus' scrape timeout."""
     ready: Callable[[], Sequence[str]] = tuple
     """Further reasons why the deployment is not ready, none when it is; asked at every `/-/ready`."""
+    worker_metrics: Callable[[], str | None] = lambda: None
+    """Gives the text of a worker's `/metrics`, for the page's state of the pipeline; None where there is none."""
 
 
 class ExporterServer:
@@ -76,6 +114,9 @@ class ExporterServer:
             patience=config.patience,
         )
         self._metrics = make_wsgi_app(make_registry(self._growth, config.today))
+        days = Days(self._growth)
+        self._api = Api(days, config.settings, config.today, config.worker_metrics)
+        self._pages = Pages(days, self._api, config.settings, config.today)
         self._httpd = _bind(config.host, config.port)
         self._httpd.set_app(self._app)
         self._thread = threading.Thread(target=self._httpd.serve_forever, args=(0.1,), name="exporter", daemon=True)
@@ -107,37 +148,48 @@ class ExporterServer:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if path == "/metrics":
             return self._metrics(environ, start_response)  # type: ignore[no-any-return]
+        asset = _ASSETS.get(path)
         if method not in ("GET", "HEAD"):
-            status, kind, body = "405 Method Not Allowed", _TEXT, b"Use GET.\n"
+            answer = Answer(HTTPStatus.METHOD_NOT_ALLOWED, _TEXT, b"Use GET.\n")
+        elif asset is not None:
+            answer = asset.answer
         else:
-            status, kind, body = self._answer(path)
-        start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body))), *_SECURITY])
+            answer = self._answer(path, environ.get("QUERY_STRING", ""))
+        status, body = answer.status, answer.body
+        headers = [
+            ("Content-Type", answer.kind),
+            ("Cache-Control", "no-cache" if answer.tag else "no-store"),
+            *_SECURITY,
+        ]
+        if answer.tag:
+            headers.append(("ETag", answer.tag))
+            if environ.get("HTTP_IF_NONE_MATCH") == answer.tag:
+                status, body = HTTPStatus.NOT_MODIFIED, b""
+        if len(body) > _WORTH_PACKING:
+            headers.append(("Vary", "Accept-Encoding"))
+            if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
+                headers.append(("Content-Encoding", "gzip"))
+                body = asset.packed if asset is not None and answer.tag else gzip.compress(body, 5, mtime=0)
+        if status != HTTPStatus.NOT_MODIFIED:
+            headers.append(("Content-Length", str(len(body))))
+        start_response(f"{status.value} {status.phrase}", headers)
         return [] if method == "HEAD" else [body]
 
-    def _answer(self, path: str) -> Answer:
+    def _answer(self, path: str, query: str) -> Answer:
         if path == "/-/healthy":
-            return "200 OK", _TEXT, b"healthy\n"
+            return Answer(HTTPStatus.OK, _TEXT, b"healthy\n")
         if path == "/-/ready":
             reasons = self._reasons()
             if reasons:
-                return "503 Service Unavailable", _TEXT, "".join(f"{reason}\n" for reason in reasons).encode()
-            return "200 OK", _TEXT, b"ready\n"
-        if path in page.ASSETS:
-            return "200 OK", *page.ASSETS[path]
+                return Answer(HTTPStatus.SERVICE_UNAVAILABLE, _TEXT, "".join(f"{each}\n" for each in reasons).encode())
+            return Answer(HTTPStatus.OK, _TEXT, b"ready\n")
+        if path == _API or path.startswith(f"{_API}/"):
+            status, body = self._api.answer(path.removeprefix(_API), query)
+            return Answer(status, _JSON, body)
         if path in ("/", "/numbers"):
-            return self._page(path)
-        return "404 Not Found", _TEXT, b"Not here. See / for the numbers and /metrics for Prometheus.\n"
-
-    def _page(self, path: str) -> Answer:
-        families: list[Family] = []
-        trouble = None
-        today = self._config.today()
-        try:
-            families = self._growth.families(today)
-        except (TablesUnavailable, TablesMismatch) as error:
-            trouble = str(error)
-        numbers = page.numbers(families, today, trouble)
-        return "200 OK", _HTML, (numbers if path == "/numbers" else page.landing(numbers)).encode()
+            status, body = self._pages.answer(query, whole=path == "/")
+            return Answer(status, _HTML, body)
+        return Answer(HTTPStatus.NOT_FOUND, _TEXT, b"Not here. See / for the numbers and /metrics for Prometheus.\n")
 
     def _reasons(self) -> list[str]:
         """Say what is missing before numbers can be served; nothing when they can."""

@@ -67,7 +67,9 @@ class Settings(BaseSettings):
     exporter_port: Port = Field(9108, description="Port of the exporter: /metrics and the page.")
     worker_port: Port = Field(9109, description="Port of the worker: /metrics, /-/healthy, /-/ready.")
     worker_url: str | None = Field(
-        None, description="URL of a worker's readiness page that the exporter's own readiness waits for, too."
+        None,
+        description="URL of a worker's readiness page: the exporter is ready only while it is, and its page shows that "
+        "worker's lag.",
     )
 
     partitions: int = Field(4, ge=1, le=10_000, description="Partitions of every topic, and shards in Redis.")

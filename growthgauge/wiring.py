@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import lru_cache
+from urllib.parse import urljoin
 from zoneinfo import ZoneInfo
 
 from aggregators.calendar import Zone, day_of
@@ -20,6 +23,10 @@ from growthgauge.settings import Settings
 from streams.config import WorkerConfig
 
 HOUR_MS = 3_600_000
+WORKER_BYTES = 4 << 20
+"""At most read of a worker's metrics."""
+WORKER_SECONDS = 2
+"""For which they are kept."""
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """Asks without a proxy: what is asked is near."""
@@ -109,6 +116,7 @@ def exporter_config(settings: Settings) -> ExporterConfig:
         host=settings.listen,
         port=settings.exporter_port,
         ready=_worker_is_ready(settings.worker_url),
+        worker_metrics=_worker_metrics(settings.worker_url),
     )
 
 
@@ -130,3 +138,21 @@ def _worker_is_ready(url: str | None) -> Callable[[], Sequence[str]]:
     if url is None:
         return tuple
     return lambda: () if answers(url) else (f"The worker at {url} is not ready.",)
+
+
+def _worker_metrics(url: str | None) -> Callable[[], str | None]:
+    """Read a worker's `/metrics`, which is beside its readiness page: not oftener than pages look."""
+    if url is None:
+        return lambda: None
+    address = urljoin(url, "/metrics")
+
+    def read(_: int) -> str | None:
+        try:
+            with _direct.open(address, timeout=1) as response:
+                text: bytes = response.read(WORKER_BYTES)
+        except (OSError, urllib.error.URLError, ValueError):
+            return None
+        return text.decode(errors="replace")
+
+    kept = lru_cache(maxsize=1)(read)
+    return lambda: kept(int(time.monotonic() / WORKER_SECONDS))

@@ -1,0 +1,1 @@
+"""The exporter's own page, for whoever has no Grafana yet: HTML that is whole without scripts, and kept live by one."""
