@@ -13,8 +13,11 @@ help: ## Say what there is
 up: .venv/up.stamp ## Start everything with a demo company; the page's address is printed
 	@$(BIN)/growthgauge up --demo
 
-# Servers are mostly waited for, and rules only compute: side by side they take the time of one.
+# Servers are mostly waited for, and rules only compute: side by side they take the time of one. Not for what is looked at
+# while it runs, such as `make up`: all that it says would be held back until its end.
+ifneq ($(filter test check,$(MAKECMDGOALS)),)
 MAKEFLAGS += --jobs=2 --output-sync=target
+endif
 
 test: unit servers ## Run all tests; what needs Java 17 and Maven says so where they are missing
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -82,6 +83,8 @@ def run_round(
             found = check.check(world, days)
         except Stuck as error:
             found.differences.append(f"stuck: {error}")
+        except Exception as error:  # noqa: BLE001 - the other rounds may still tell something
+            found.differences.append(f"broken off: {''.join(traceback.format_exception(error))}")
         complaints = [*world.complaints, *_tracebacks(world)]
         started = len(world.workers) + len(world.ended)
         covered = 0 if found.differences else world.total()
