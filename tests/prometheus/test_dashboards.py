@@ -6,12 +6,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.prometheus.company import DAY, Running, running
 from tests.prometheus.server import Prometheus
-from tests.unit.promql import ALERTS, ALL_RULES, BOARDS, GROWTH, VARIABLES, filled, selectors
+from tests.unit.promql import ALERTS, ALL_RULES, BOARDS, DEPLOY, GROWTH, VARIABLES, filled, selectors, yaml
 
 PANELS = [
     (name, panel["title"], target["expr"])
@@ -178,6 +179,16 @@ def test_no_alert_fires_in_a_healthy_company(company: Running):
     """Critical ones least of all; warnings of a business that this company has not are not looked at."""
     critical = [one for one in company.two.get("alerts")["alerts"] if one["labels"]["severity"] == "critical"]
     assert [one["labels"]["alertname"] for one in critical if one["state"] == "firing"] == []
+
+
+def test_jobs_and_rules_are_those_that_are_deployed(company: Running):
+    """What is scraped here has the job names, and what is evaluated the files, of the committed configuration."""
+    committed = yaml(DEPLOY / "prometheus" / "prometheus.yml")
+    jobs = {target["labels"]["job"] for target in company.two.get("targets")["activeTargets"]}
+    assert jobs | {"prometheus"} == {job["job_name"] for job in committed["scrape_configs"]}
+    files = {path for glob in committed["rule_files"] for path in (DEPLOY / "prometheus").glob(glob)}
+    evaluated = {Path(group["file"]).name for group in company.two.get("rules")["groups"]}
+    assert evaluated == {path.name for path in files}
 
 
 def test_all_variables_of_the_dashboards_are_filled_in():
