@@ -45,7 +45,7 @@ def test_the_demo_comes_alive_in_an_open_page(browser: Browser, tmp_path: Path, 
         running.says("two years are in")
         until(page, lambda: number(page, "Customers") > 500)
         drawn = page.locator("[data-chart=mrr] .plot")
-        expect(drawn).to_have_attribute("aria-label", re.compile(r"at the end: MRR \d\d,\d"))
+        expect(drawn).to_have_attribute("aria-label", re.compile(r"at the end: MRR \d+,\d{3}"))
         assert page.locator("[data-part=segments] tbody tr").count() >= 4
         assert page.locator("[data-part=cohorts] tbody tr").count() == 24
         sessions = number(page, "Sessions")
