@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -15,7 +15,10 @@ from aggregators.calendar import Zone
 from aggregators.facts import Facts
 from aggregators.metrics import Book, Family, MetricSettings, samples
 from aggregators.rates import Rates
-from exporters import page, report
+from exporters import report
+from exporters.days import Report
+from exporters.page.shell import landing
+from exporters.page.view import Asked, View
 from tests.fuzz.maker import DAY, NOON
 
 AS_OF = NOON // DAY
@@ -64,9 +67,19 @@ def show_families(families: list[Family], widths: Sequence[int | None] = (None,)
         plain = "".join(line for line in out.getvalue().split("\n")).replace("\x1b[3m", "").replace("\x1b[1m", "")
         if not plain.replace("\x1b[0m", "").isprintable():
             wrong.append(f"the table {width} moves the cursor")
-    if "<script>alert" in page.landing(page.numbers(families, AS_OF)):
+    if any("<script>alert" in page for page in _pages(families)):
         wrong.append("the page runs what an event says")
     return wrong
+
+
+def _pages(families: list[Family]) -> Iterator[str]:
+    """Give the page as it is shown by each dimension."""
+    values = {family.name: dict(family.samples) for family in families}
+    day = Report(as_of=AS_OF, families=tuple(families), seconds={}, failed=(), values=values)
+    for dimension in SETTINGS.dimensions:
+        asked = Asked(AS_OF, AS_OF, by=dimension)
+        view = View(asked, day, day, day, SETTINGS.reporting_currency, SETTINGS.segment_periods)
+        yield landing(asked, view, None).decode()
 
 
 def _labelled(found: Iterable[tuple[str, Iterable[tuple[str, str]]]]) -> Labelled:
