@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import ipaddress
+import os
 import socket
+import tempfile
+from pathlib import Path
 
 
 def is_loopback(host: str) -> bool:
@@ -26,6 +30,40 @@ def is_free(host: str, port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+class Claims:
+    """Ports that this process means to use.
+
+    Each is locked against others that mean to: of two that start at once both would find a port free, and one would
+    take the other's server for its own.
+    """
+
+    def __init__(self) -> None:
+        """Claim nothing yet."""
+        self._locks: dict[int, int] = {}
+
+    def get(self, port: int) -> bool:
+        """Claim a port until `release` or the end of the process; say whether it is this process' now."""
+        if port in self._locks:
+            return True
+        path = Path(tempfile.gettempdir()) / f"growthgauge-{os.getuid()}-port-{port}.lock"
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError:
+            return True  # where no lock can be made, ports are taken as they are found
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            return False
+        self._locks[port] = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let go of all ports."""
+        while self._locks:
+            os.close(self._locks.popitem()[1])
 
 
 def any_free(host: str) -> int:

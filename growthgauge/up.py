@@ -19,7 +19,7 @@ from growthgauge.demo import feed as demo
 from growthgauge.embedded import broker_command, redis_answers, redis_command, redis_configuration, wait_for
 from growthgauge.errors import GrowthgaugeError, WrongUsage
 from growthgauge.folder import DEMO, Folder
-from growthgauge.ports import any_free, is_free, is_loopback
+from growthgauge.ports import Claims, any_free, is_free, is_loopback
 from growthgauge.rebuild import rebuild, refuse_what_needs_a_replay
 from growthgauge.settings import Settings
 from growthgauge.settled import metas
@@ -60,6 +60,7 @@ class Up:
         self._children: dict[str, Child] = {}
         self._asked = threading.Event()
         self._inherit: tuple[int, ...] = ()
+        self._claims = Claims()
         self._news = ""
 
     def run(self) -> None:
@@ -134,7 +135,7 @@ class Up:
         """
         host, port = self._address(part)
         others = {self._address(other)[1] for other in PORT_SETTINGS if other != part}
-        if is_free(host, port) and port not in others:
+        if port not in others and self._claims.get(port) and is_free(host, port):
             return
         if part in self._explicit:
             raise GrowthgaugeError(
@@ -142,6 +143,8 @@ class Up:
                 "end what uses it, or give another port."
             )
         chosen = any_free(host)
+        while not self._claims.get(chosen):
+            chosen = any_free(host)
         self._move(part, chosen)
         self._say(f"  Port {port} is taken: the {part} gets {chosen}; the other commands find it by themselves.")
 

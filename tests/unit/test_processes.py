@@ -20,7 +20,7 @@ from growthgauge.children import Child
 from growthgauge.errors import GrowthgaugeError
 from growthgauge.folder import Folder
 from growthgauge.logging import JsonFormatter, TextFormatter
-from growthgauge.ports import any_free, is_free, is_loopback
+from growthgauge.ports import Claims, any_free, is_free, is_loopback
 
 SLEEPER = [sys.executable, "-c", "import time; print('awake', flush=True); time.sleep(60)"]
 
@@ -128,6 +128,18 @@ def test_ports_are_probed_as_servers_bind_them():
         accepted.close()  # the server's side closes first and waits (TIME_WAIT)
     client.close()
     assert is_free("127.0.0.1", port)
+
+
+def test_a_port_is_claimed_by_one_at_a_time():
+    """Who has claimed a port may again, another not before it is let go."""
+    one, other = Claims(), Claims()
+    port = any_free("127.0.0.1")
+    assert one.get(port)
+    assert one.get(port)
+    assert not other.get(port)
+    one.release()
+    assert other.get(port)
+    other.release()
 
 
 def test_loopback_is_this_machine_alone():
