@@ -79,7 +79,9 @@ def fold_batch(
     changed: dict[Space, dict[str, bytes]] = {"users": {}, "customers": {}}
     seen = Seen()
     if len(sessions):
-        changed["users"] = users.apply(rules, sessions, ledgers["users"], facts, outcomes, seen)
+        changed["users"] = users.apply(
+            rules, sessions, ledgers["users"], facts, outcomes, seen, partial(further, "users")
+        )
     reading = partial(further, "customers")
     billed, histories = customers.apply(rules, billing, stored, facts, outcomes, reading)
     digests = {customer_id: history.digest() for customer_id, history in histories.items()}

@@ -54,12 +54,17 @@ def read(reading: Read, owner: str, names: Sequence[str]) -> list[bytes]:
     found: list[bytes] = []
     for part in reading([field(owner, name) for name in names]) if names else ():
         if part is None:
-            raise TablesUnavailable(
-                f"Redis has lost a part of a long ledger ({owner[1:]}): restore a snapshot of Redis, or start the "
-                "workers on an empty one, where they read again all that Kafka still has."
-            )
+            raise lost(owner[1:])
         found.append(part)
     return found
+
+
+def lost(whose: str) -> TablesUnavailable:
+    """Give the error that a part of somebody's ledger is missing."""
+    return TablesUnavailable(
+        f"Redis has lost a part of a long ledger ({whose}): restore a snapshot of Redis, or start the "
+        "workers on an empty one, where they read again all that Kafka still has."
+    )
 
 
 class Index(msgspec.Struct, array_like=True):

@@ -58,9 +58,12 @@ def refold(rules: Rules, source: Source, progress: Callable[[int], None]) -> Ref
         progress: called with the number of ledgers folded since the last call.
     """
     folded = Refolded(Facts(), {}, [])
+    covered = users.Covered()
     for field, ledger in source.ledgers("users"):
-        _guarded(folded, "users", field, partial(users.fold, rules, field, ledger))
+        if _guarded(folded, "users", field, partial(users.fold, rules, field, ledger)):
+            covered.take(field, ledger)
         progress(1)
+    folded.damaged.extend(Damaged("users", field, why) for field, why in covered.wrong())
     owners: dict[str, None] = {}
     for field, ledger in source.ledgers("customers"):
         if field.startswith(expenses.PREFIX):

@@ -2,6 +2,7 @@
 
 from aggregators.users.apply import SPACE, apply, fields
 from aggregators.users.fold import fold
+from aggregators.users.heavy import Covered
 from aggregators.users.seen import Seen
 
-__all__ = ["SPACE", "Seen", "apply", "fields", "fold"]
+__all__ = ["SPACE", "Covered", "Seen", "apply", "fields", "fold"]

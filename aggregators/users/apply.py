@@ -14,8 +14,10 @@ from xxhash import xxh3_64_digest
 from aggregators.calendar import DAY_MS, Zone
 from aggregators.events import Sessions
 from aggregators.facts import Facts
+from aggregators.parts import Read, whole
 from aggregators.rules import Rules
 from aggregators.tables import Space
+from aggregators.users import heavy
 from aggregators.users.flows import insert
 from aggregators.users.ledgers import EMPTY, Column, Flags, Ledgers, run_starts
 from aggregators.users.seen import Seen, days_in, marks, owners_of
@@ -42,8 +44,9 @@ def apply(
     facts: Facts,
     outcomes: Counter[str],
     seen: Seen | None = None,
+    reading: Read = whole,
 ) -> dict[str, bytes]:
-    """Put a batch of sessions into the ledgers, and give those that changed.
+    """Put a batch of sessions into the ledgers, and give those that changed, and parts of them.
 
     A session is a duplicate if its id is kept in the ledger, or came earlier in the batch; it changes nothing then,
     whatever it holds. It is late if its day is so far before the newest day of the ledger *before the batch* that the
@@ -57,8 +60,10 @@ def apply(
         facts: is added to.
         outcomes: is added to: `session/accepted`, `session/duplicate`, `session/late`.
         seen: is filled with what the batch says of its customers.
+        reading: reads parts of heavy users' ledgers.
 
     Raises:
+        TablesUnavailable: a part is missing.
         ValueError: a ledger of an unknown format, or more `dedupe_days` than an id can tell apart.
     """
     if rules.dedupe_days > MAX_DEDUPE_DAYS:
@@ -68,10 +73,17 @@ def apply(
     names, users = sessions.users
     days = _days(rules.zone, sessions.occurred_at)
     ids = np.frombuffer(b"".join(map(xxh3_64_digest, map(str.encode, sessions.ids))), ">i8").astype(np.int64) & _ID_MASK
-    state = Ledgers(list(map(ledgers.get, names, repeat(EMPTY))))
+    blobs = list(map(ledgers.get, names, repeat(EMPTY)))
+    state = Ledgers(blobs)
+    # Ids are looked for and kept in rows after those of the users where they are in parts.
+    holders, parts = users, heavy.NONE
+    if len(state.heavy):
+        parts, holders = heavy.read(names, state, users, ids, rules.dedupe_days, reading)
+        state = Ledgers(blobs + parts.ids)
+        state.newest[len(names) :] = state.newest[parts.users]
 
     late = days < state.newest[users] - rules.dedupe_days
-    duplicate = _known(state, users, ids) | _repeated(users, ids, late)
+    duplicate = _known(state, holders, ids) | _repeated(users, ids, late)
     accepted = ~(late | duplicate)
     late &= ~duplicate
     for outcome, flags in (("accepted", accepted), ("duplicate", duplicate), ("late", late)):
@@ -91,16 +103,19 @@ def apply(
 
     newest = state.newest.copy()
     np.maximum.at(newest, new_users, new_days)
+    newest[len(names) :] = newest[parts.users]
     rows = np.flatnonzero(accepted & (days >= newest[users] - rules.dedupe_days))
-    rows = rows[np.argsort(users[rows], kind="stable")]
+    rows = rows[np.argsort(holders[rows], kind="stable")]
     data, lengths = state.rewrite(
-        state.mark(new_users, new_days), (users[rows], ids[rows] | (days[rows] & 0xFF)), newest, rules.dedupe_days
+        state.mark(new_users, new_days), (holders[rows], ids[rows] | (days[rows] & 0xFF)), newest, rules.dedupe_days
     )
-    changed = np.zeros(len(names), np.bool_)
+    changed = np.zeros(len(newest), np.bool_)
     changed[new_users] = True
-    changed[users[rows]] = True
+    changed[holders[rows]] = True
     # To read on is the fastest way to cut bytes into pieces, faster than slices by a factor of three.
-    pieces = map(BytesIO(data).read, lengths.tolist())
+    pieces = list(map(BytesIO(data).read, lengths.tolist()))
+    if len(parts.ids) or heavy.any_to_be(lengths):
+        return heavy.written(names, parts, pieces, changed, newest)
     picks = changed.tolist()
     return dict(zip(compress(names, picks), compress(pieces, picks), strict=True))
 
@@ -123,8 +138,8 @@ def _days(zone: Zone, instants: Column) -> Column:
     return days
 
 
-def _known(ledgers: Ledgers, users: Column, ids: Column) -> Flags:
-    """Flag the sessions whose ids their users' ledgers hold."""
+def _known(ledgers: Ledgers, holders: Column, ids: Column) -> Flags:
+    """Flag the sessions whose ids are held where they would be."""
     data = ledgers.data
     known = np.zeros(len(ids), np.bool_)
     # A coarse set of the batch's ids sorts out nearly all of what is stored; the rest is compared in full.
@@ -140,7 +155,7 @@ def _known(ledgers: Ledgers, users: Column, ids: Column) -> Flags:
     is_id = places > ledgers.starts[owners] + ledgers.counts[owners]
     if is_id.any():
         pairs = np.sort(owners[is_id] * len(ids) + rank[is_id])
-        wanted = users * len(ids) + np.searchsorted(distinct, ids)
+        wanted = holders * len(ids) + np.searchsorted(distinct, ids)
         known[pairs[np.minimum(np.searchsorted(pairs, wanted), len(pairs) - 1)] == wanted] = True
     return known
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aggregators.facts import Facts, key
 from aggregators.rules import Rules
+from aggregators.users import heavy
 from aggregators.users.flows import REPEAT_WINDOW, WINDOWS
 from aggregators.users.ledgers import FAR, days_of
 
@@ -14,9 +15,14 @@ _RETAINED = {after: key("users_retained", str(after)) for after in WINDOWS}
 def fold(rules: Rules, field: str, ledger: bytes) -> Facts:  # noqa: ARG001 - the signature that all folds share
     """Give all facts of a user's ledger but those that no ledger keeps (sessions, their duration and reactions).
 
+    A part of one has no facts.
+
     It is written day by day, and not as the hot path's differences, so that comparing the two proves something.
     """
     facts = Facts()
+    if heavy.is_part(field):
+        heavy.check(field, ledger)
+        return facts
     days = days_of(ledger)
     last = -FAR
     for day, following in zip(days, [*days[1:], FAR], strict=True):

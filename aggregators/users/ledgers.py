@@ -2,11 +2,12 @@
 
 A ledger is a row of little-endian 8-byte numbers:
 
-    header      the format version above 48 bits that count the words
+    header      the format version; where ids are in parts, how many of their bits name one; the number of words
     words...    active days, all of them: a span's number above 46 bits, one a day of the span; ascending, none empty
     ids...      sessions that may come again: 56 bits of the id's hash above the low byte of the session's day
 
 So days cost 8 bytes per 46 days of presence whatever the gaps, a session 8 bytes while it is kept, the header 8.
+A heavy user's ledger has no ids: they are kept in parts of their own, see `aggregators.users.heavy`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ Column = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 VERSION = 1
+HEAVY = 2
+"""The version of a ledger whose ids are in parts."""
+VERSION_BITS = 48
+"""A version stands above them."""
+DEPTH_BITS = 40
+"""The number of bits that name a part stands above them, the number of words below."""
 NUMBER = np.dtype("<i8")
 SPAN_DAYS = 46
 """Days in a word: with 17 bits of span number above them a word stays positive, which spares unsigned arithmetic."""
@@ -28,8 +35,8 @@ SPANS = 1 << SPAN_BITS
 SPANS_MASK = SPANS - 1
 SPANS_BEFORE_EPOCH = 1 << 14
 DAYS_MASK = (1 << SPAN_DAYS) - 1
-_COUNT_BITS = 48
-EMPTY = (VERSION << _COUNT_BITS).to_bytes(8, "little")
+COUNT_MASK = (1 << DEPTH_BITS) - 1
+EMPTY = (VERSION << VERSION_BITS).to_bytes(8, "little")
 """The ledger of a user not seen before."""
 FAR = 1 << 40
 """Stands for the day that is not there: -FAR before all days, FAR after them."""
@@ -45,7 +52,19 @@ class Ledgers:
         ValueError: a ledger of a format that this version does not know.
     """
 
-    __slots__ = ("_bits", "_keys", "_owners", "_positions", "counts", "data", "ends", "first", "newest", "starts")
+    __slots__ = (
+        "_bits",
+        "_keys",
+        "_owners",
+        "_positions",
+        "counts",
+        "data",
+        "ends",
+        "first",
+        "heavy",
+        "newest",
+        "starts",
+    )
 
     def __init__(self, blobs: Sequence[bytes]) -> None:
         """Parse headers and words; ids stay where they are in `data`."""
@@ -55,8 +74,10 @@ class Ledgers:
         self.ends: Column = np.cumsum(lengths)
         self.starts: Column = self.ends - lengths
         headers = self.data[self.starts]
-        self.counts: Column = headers & ((1 << _COUNT_BITS) - 1)
-        if ((headers >> _COUNT_BITS) != VERSION).any():
+        self.counts: Column = headers & COUNT_MASK
+        versions = headers >> VERSION_BITS
+        self.heavy: Column = np.flatnonzero(versions != VERSION)
+        if (versions[self.heavy] != HEAVY).any():
             raise ValueError(
                 "a user's ledger was written by another version: use that version, or start on an empty Redis"
             )
@@ -196,8 +217,8 @@ class Ledgers:
 def days_of(ledger: bytes) -> list[int]:
     """Give the active days of one ledger, ascending; ValueError if it is no ledger of this format."""
     header, *numbers = np.frombuffer(ledger, NUMBER).tolist()
-    count = header & ((1 << _COUNT_BITS) - 1)
-    if header >> _COUNT_BITS != VERSION or count > len(numbers):
+    count = header & COUNT_MASK
+    if header >> VERSION_BITS not in (VERSION, HEAVY) or count > len(numbers):
         raise ValueError("it is no user's ledger of this version")
     days = []
     for word in numbers[:count]:

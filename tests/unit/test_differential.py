@@ -22,7 +22,7 @@ from aggregators.metrics.reading import Reading
 from aggregators.metrics.vector import Vector
 from aggregators.rules import Rules
 from aggregators.surveys import ledgers, nps
-from aggregators.users import flows
+from aggregators.users import flows, heavy
 from tests.differential import COMPARED, SHOWN, compare
 from tests.random_logs import SETTINGS, as_of_days, doubled, random_log
 
@@ -44,12 +44,18 @@ def test_random_logs_give_the_references_numbers(
 ) -> None:
     """Every sample of every as-of day of every log is equal, whatever time zone, grace and rates are set.
 
-    So they are with every ledger of more than two items kept in parts of one or two.
+    So they are with every ledger of more than two items, or sessions, kept in parts of one or two.
     """
     logs = LOGS
     if kept == "in parts":
         logs = LOGS // 2
-        for module, size, number in ((long, "CHUNK", 1), (ledgers, "LONG", 1), (parts, "ROWS", 2)):
+        for module, size, number in (
+            (long, "CHUNK", 1),
+            (ledgers, "LONG", 1),
+            (parts, "ROWS", 2),
+            (heavy, "LIGHT", 1),
+            (heavy, "PART", 2),
+        ):
             monkeypatch.setattr(module, size, number)
     events = 0
     counts: Counter[str] = Counter()
