@@ -55,7 +55,7 @@ fuzz: .venv/dev.stamp ## Try a million mutated records: the long form of a unit 
 bench: .venv/dev.stamp ## Measure the whole path
 	$(BIN)/python -m benchmarks
 
-bench-limits: .venv/dev.stamp ## Measure one very large customer, many values of labels, and a backlog's memory
+bench-limits: .venv/dev.stamp ## Measure one very large customer and user, many values of labels, and a backlog's memory
 	$(BIN)/python -m benchmarks.limits
 	$(BIN)/python -m benchmarks.backlog
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.limits`: what one customer with very many events costs, and ten thousand values of a label."""
+"""`python -m benchmarks.limits`: what one customer or user with very many events costs, and many values of a label."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aggregators.calendar import DAY_MS
 from aggregators.events import Cancellation, Event, Payment, Session, Sessions, Signup, Survey
 from aggregators.metrics import Book, MetricSettings, samples
 from aggregators.rules import Rules
-from aggregators.tables import Commit, Shard, open_tables
+from aggregators.tables import Commit, Shard, Space, open_tables
 from growthgauge.settings import load
 from growthgauge.wiring import metric_settings, rules
 from tests.servers import redis_server
@@ -26,6 +26,7 @@ DAYS = 4_000
 SINGLES = 100
 """Commits of one event each that a median is made of."""
 BATCH = 500
+SESSIONS_BATCH = 5_000
 
 
 class Cost(NamedTuple):
@@ -53,9 +54,9 @@ class Bench:
         sessions = Sessions.of(list(rows))
         meta = self.shard.begin()
 
-        def read(space: str, fields: Sequence[str]) -> list[bytes | None]:
+        def read(space: Space, fields: Sequence[str]) -> list[bytes | None]:
             nonlocal held
-            found = self.shard.read(space, fields)  # type: ignore[arg-type]
+            found = self.shard.read(space, fields)
             held += sum(map(len, filter(None, found)))
             return found
 
@@ -82,9 +83,14 @@ class Bench:
         costs = [self.commit([event]) for event in events]
         return Cost(statistics.median(cost.cpu_ms for cost in costs), max(cost.held for cost in costs))
 
-    def largest(self) -> tuple[int, int]:
+    def single_sessions(self, rows: Sequence[Session]) -> Cost:
+        """Commit sessions one by one."""
+        costs = [self.commit([], [row]) for row in rows]
+        return Cost(statistics.median(cost.cpu_ms for cost in costs), max(cost.held for cost in costs))
+
+    def largest(self, space: Space = "customers") -> tuple[int, int]:
         """Give the bytes of the largest ledger or part, and of all of them."""
-        sizes = [len(packed) for _, packed in self.shard.ledgers("customers")]
+        sizes = [len(packed) for _, packed in self.shard.ledgers(space)]
         return max(sizes), sum(sizes)
 
 
@@ -174,6 +180,45 @@ def customer(kind: Kind, events: int) -> Measured:
         return Measured(few, many, duplicates, late, old, statistics.median(costs[-20:]), *bench.largest())
 
 
+class User(NamedTuple):
+    """One user with very many sessions a day."""
+
+    few: Cost
+    """With some hundred sessions."""
+    many: Cost
+    """With all."""
+    duplicates: Cost
+    batches: list[float]
+    """CPU ms an event, in batches: one with few, and the last ones with all."""
+    largest: int
+    total: int
+
+
+def user(sessions: int, days: int) -> User:
+    """Let one user's sessions of as many days come in, some at the beginning and some at the end one by one."""
+    step = days * DAY_MS // sessions
+
+    def made(numbers: range) -> list[Session]:
+        return [
+            Session(f"session-{n:08}-4a5e-8f00-{n % 9973:012}", "c", "u", FIRST_DAY * DAY_MS + n * step, 60_000)
+            for n in numbers
+        ]
+
+    with redis_server() as redis:
+        bench = Bench(redis.url)
+        bench.commit([], made(range(200)))
+        few = bench.single_sessions(made(range(200, 200 + SINGLES)))
+        upto = 200 + SINGLES
+        costs: list[float] = []
+        while upto < sessions:
+            numbers = range(upto, min(upto + SESSIONS_BATCH, sessions))
+            costs.append(bench.commit([], made(numbers)).cpu_ms / len(numbers))
+            upto = numbers.stop
+        many = bench.single_sessions(made(range(sessions, sessions + SINGLES)))
+        duplicates = bench.single_sessions(made(range(0, sessions, sessions // SINGLES)))
+        return User(few, many, duplicates, [costs[0], statistics.median(costs[-20:])], *bench.largest("users"))
+
+
 class Spread(NamedTuple):
     """What values of labels cost."""
 
@@ -234,6 +279,8 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.limits", description=__doc__)
     parser.add_argument("--events", type=int, default=100_000, help="of one customer (%(default)s)")
+    parser.add_argument("--sessions", type=int, default=10_000, help="of one user a day (%(default)s)")
+    parser.add_argument("--days", type=int, default=100, help="on which that user has so many (%(default)s)")
     parser.add_argument("--values", type=int, default=10_000, help="of each label (%(default)s)")
     options = parser.parse_args()
     console = Console(width=130)
@@ -273,6 +320,33 @@ def main() -> None:
         f"Batches are of {BATCH}. Read: the most that an event in time reads. Largest: of all Redis values.",
         soft_wrap=True,
     )
+    table = Table(
+        "few",
+        "many",
+        "ratio",
+        "first batch",
+        "last batches",
+        "duplicate",
+        "read",
+        "largest",
+        "all MB",
+        title=f"One user with {options.sessions:,} sessions a day for {options.days} days: CPU ms an event",
+    )
+    for column in table.columns:
+        column.justify = "right"
+    one = user(options.sessions * options.days, options.days)
+    table.add_row(
+        f"{one.few.cpu_ms:.2f}",
+        f"{one.many.cpu_ms:.2f}",
+        f"{one.many.cpu_ms / one.few.cpu_ms:.1f}",
+        *(f"{cost:.4f}" for cost in one.batches),
+        f"{one.duplicates.cpu_ms:.2f}",
+        f"{one.many.held / 1024:,.1f} KiB",
+        f"{one.largest / 1024:,.1f} KiB",
+        f"{one.total / 1e6:,.1f}",
+    )
+    console.print(table)
+    console.print(f"As above; batches are of {SESSIONS_BATCH:,} sessions.", soft_wrap=True)
     table = Table("plans, reasons, features", "CPU ms an event", "scrape, CPU ms", "series", title="Values of labels")
     for number in (10, options.values):
         spread = values(number, options.values)

@@ -17,6 +17,10 @@ from aggregators.tables import TablesUnavailable
 from aggregators.users import heavy
 from aggregators.users.heavy import LIGHT, PART, Covered, is_part
 from aggregators.users.ledgers import days_of
+from growthgauge.errors import GrowthgaugeError
+from growthgauge.rebuild import rebuild
+from growthgauge.verify import verify
+from tests.unit.test_rebuild import NEW, OLD, PARTITIONS, facts, filled
 from tests.unit.test_users import FIRST, UTC, session
 
 
@@ -236,6 +240,26 @@ def test_parts_that_do_not_fit_their_head_are_noticed(damage: Callable[[dict[str
     for field, ledger in table.ledgers.items():
         covered.take(field, ledger)
     assert [field for field, _ in covered.wrong()] == [key("c", "u")]
+
+
+def test_verify_and_rebuild_know_parts() -> None:
+    """A company whose users are all heavy has the same facts, and its books balance until a part is gone."""
+    with sizes(2, 2):
+        tables = filled(OLD, days=40)
+    light = filled(OLD, days=40)
+    assert facts(tables) == facts(light)
+    ledgers = tables._contents[0].ledgers["users"]
+    assert sum(map(is_part, ledgers)) > 100
+    assert verify(tables, OLD, PARTITIONS, 9, lambda *_: None).balanced
+    rebuild(tables, NEW, PARTITIONS, lambda *_: None)
+    rebuild(light, NEW, PARTITIONS, lambda *_: None)
+    assert facts(tables) == facts(light)
+    lost = min(filter(is_part, ledgers))
+    del ledgers[lost]
+    found = verify(tables, NEW, PARTITIONS, 9, lambda *_: None)
+    assert [each.field for each in found.unsound] == [lost.rpartition("\x1e")[0]]
+    with pytest.raises(GrowthgaugeError, match="its parts are not those that its head speaks of"):
+        rebuild(tables, OLD, PARTITIONS, lambda *_: None)
 
 
 @pytest.mark.parametrize("name", ["", "1", "1-2", "x-1", "01-0", "1--1", "1-0-0", "-1-0"])
