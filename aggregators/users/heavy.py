@@ -156,9 +156,8 @@ def written(
         if has_changed:
             leaves[place.user].append((place, np.frombuffer(piece, NUMBER)[1:]))
     for user in (user for user, piece in enumerate(pieces[: len(names)]) if len(piece) > 8 * (LIGHT + 1)):
-        version, _, words = _header(pieces[user])
-        ids = np.frombuffer(pieces[user], NUMBER)[1 + words :]
-        if version == VERSION and len(ids) > LIGHT:
+        ids = np.frombuffer(pieces[user], NUMBER)[1 + _header(pieces[user])[2] :]
+        if len(ids) > LIGHT:
             leaves[user].append((Place(user, 0, 0), ids))
     for user, its in leaves.items():
         version, depth, words = _header(pieces[user])
