@@ -189,7 +189,7 @@ class User(NamedTuple):
     """With all."""
     duplicates: Cost
     batches: list[float]
-    """CPU ms an event, in batches: one with few, and the last ones with all."""
+    """CPU ms an event, in batches: the first five, and the last twenty; medians."""
     largest: int
     total: int
 
@@ -216,7 +216,13 @@ def user(sessions: int, days: int) -> User:
             upto = numbers.stop
         many = bench.single_sessions(made(range(sessions, sessions + SINGLES)))
         duplicates = bench.single_sessions(made(range(0, sessions, sessions // SINGLES)))
-        return User(few, many, duplicates, [costs[0], statistics.median(costs[-20:])], *bench.largest("users"))
+        return User(
+            few,
+            many,
+            duplicates,
+            [statistics.median(costs[:5]), statistics.median(costs[-20:])],
+            *bench.largest("users"),
+        )
 
 
 class Spread(NamedTuple):
@@ -324,7 +330,7 @@ def main() -> None:
         "few",
         "many",
         "ratio",
-        "first batch",
+        "first batches",
         "last batches",
         "duplicate",
         "read",

@@ -202,6 +202,19 @@ def test_ids_in_a_part_that_nobody_has_touched_grow_too_old() -> None:
         assert sum(kept(table, "u", FIRST + jump).values()) == 41
 
 
+def test_parts_grow_where_no_more_bits_may_name_them() -> None:
+    """There are only so many parts of one user: with more ids they are larger, and nothing else changes."""
+    table = Table()
+    with sizes(4, 2), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(heavy, "DEEPEST", 3)
+        for begin in range(0, 100, 10):
+            table.put(many(range(begin, begin + 10)))
+        assert len(table.parts()) == 8
+        assert table.put(many(range(100))) == {"session/duplicate": 100}
+    assert sum(kept(table, "u", FIRST).values()) == 100
+    table.folded()
+
+
 def test_a_part_that_is_lost_is_said_to_be() -> None:
     """Without one of its parts a ledger says nothing: the batch fails, and says what to do."""
     table = Table()
