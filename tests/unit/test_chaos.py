@@ -66,7 +66,7 @@ def proxy() -> Iterator[Proxy]:
 def asked(proxy: Proxy) -> bytes:
     """Ask through the proxy, and give what came back before the connection ended or the reply was whole."""
     got = b""
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client, suppress(ConnectionError):
+    with suppress(ConnectionError), socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
         client.sendall(b"?")
         while len(got) < len(REPLY) and (piece := client.recv(10_000)):
             got += piece
