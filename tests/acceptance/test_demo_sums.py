@@ -130,6 +130,9 @@ def test_a_wrong_number_would_be_noticed(told: Told, name: str):
         for labels in seen:
             newest[dict(labels)["cohort"]] += 1
         seen = [labels for labels in seen if int(dict(labels)["month"]) >= newest[dict(labels)["cohort"]] - 3]
+    if name in {"renewals_due", "renewals_pending"}:
+        # Of those decided so far none may have been renewed: no number of them makes that ratio wrong.
+        seen = [labels for labels in seen if report.maybe("renewal_ratio", **dict(labels)) != 0]
     assert seen
     for labels in Random(name).sample(seen, min(len(seen), 20)):
         samples[labels] += 1

@@ -14,6 +14,7 @@ from kafka.admin import NewTopic
 
 from growthgauge.letters import Replayed, Wanted, choose, chosen_letters, reader, replay
 from growthgauge.settings import Settings
+from streams import topics
 from streams.letters import REPLAYED, Letter
 from streams.partition import partition_of
 from tests.pipelines import Pipeline, signup, until
@@ -78,6 +79,8 @@ def test_letters_on_apache_kafka(kafka: Broker, redis: RedisServer, tmp_path: Pa
     admin.create_topics([small])
     try:
         settings = settings_of(pipeline)
+        # A broker may know of a new topic a little later than the controller that made it.
+        until(lambda: topics.describe(kafka.address, [pipeline.dead_letters]))
         assert listed(settings, Wanted()) == []
         astray = [signup(f"c-{number}", NOW) for number in range(40)]
         astray = [event for event in astray if partition_of(event["customer_id"], 4) != 2]
