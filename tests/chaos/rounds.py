@@ -23,6 +23,8 @@ DAYS = [date(2024, 2, 29), date(2025, 7, 29)]
 PROGRESS_SECONDS = 30
 """How long the next fault waits for something to be committed after the last one."""
 
+TRIES = 2
+"""For one fault: some need something to go on just then."""
 ENOUGH = 1_000
 """Events that wait to be sent when a fault begins."""
 
@@ -104,14 +106,18 @@ def _do(world: World, name: str, left: int, done: Counter[str], tell: Tell) -> N
     if quiet:
         world.until(lambda: world.feed.flush(1) and not world.behind(), "everything sent so far is processed")
         world.budget = 0
-    try:
-        what = FAULTS[name](world)
-    except NotDone as error:
-        tell(f"{name}: could not be done: {error}")
-    else:
-        done[name] += 1
-        still = ", while nothing came" if quiet else "" if moved else ", before which nothing was committed"
-        tell(f"{name}{still}: {what}")
+    for _ in range(TRIES):
+        try:
+            what = FAULTS[name](world)
+        except NotDone as error:
+            tell(f"{name}: could not be done: {error}")
+            world.feed.provide(ENOUGH)
+            world.budget += ENOUGH // 2
+        else:
+            done[name] += 1
+            still = ", while nothing came" if quiet else "" if moved else ", before which nothing was committed"
+            tell(f"{name}{still}: {what}")
+            break
     if quiet:
         world.until(lambda: not world.behind(), "it is made good though nothing new comes")
 

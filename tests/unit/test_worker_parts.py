@@ -73,6 +73,20 @@ def test_an_outage_is_told_once_a_minute(caplog: pytest.LogCaptureFixture, monke
     ]
 
 
+def test_an_outage_with_another_reason_is_told_at_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What keeps the store away now is said, but reasons that come in turn do not fill the log."""
+    now = [1000.0]
+    monkeypatch.setattr(outages.time, "monotonic", lambda: now[0])
+    outage = Outage("The store is away")
+    for second in range(20):
+        outage.begin("it is full" if second < 10 else ("it is busy", "nobody answers")[second % 2])
+        now[0] += 1
+    reasons = [record.getMessage().rpartition(": ")[2] for record in caplog.records]
+    assert reasons == ["it is full", "it is busy", "nobody answers"]
+
+
 def test_libraries_speak_in_single_lines(caplog: pytest.LogCaptureFixture) -> None:
     """A library's error is one line without its traceback, and the same one does not come again at once."""
     logger = logging.getLogger("some.library")
