@@ -6,11 +6,11 @@ import pytest
 
 from aggregators.tables import open_tables
 from aggregators.tables.agreement import disagreement
-from aggregators.tables.redis import Link
 from growthgauge import rebuild as rebuilding
 from growthgauge.rebuild import rebuild
 from growthgauge.settled import metas
 from growthgauge.verify import verify
+from tests.contract.cut import cut_off
 from tests.servers import RedisServer
 from tests.unit.test_rebuild import NEW, OLD, PARTITIONS, filled, into_redis
 
@@ -28,25 +28,14 @@ def test_a_rebuild_cut_off_anywhere(fresh: RedisServer, monkeypatch: pytest.Monk
     monkeypatch.setattr(rebuilding, "_write", counted)
     made, tables = filled(OLD, days=14), open_tables(fresh.url)
     into_redis(tables, made)
-    whole = Link.call
-    calls = interrupted = 0
-
-    def cut(self: Link, *commands, resume: bool = False):
-        nonlocal calls
-        calls += 1
-        if calls > interrupted:
-            raise KeyboardInterrupt
-        return whole(self, *commands, resume=resume)
-
+    interrupted = 0
     while True:
-        calls = 0
-        with monkeypatch.context() as patched:
-            patched.setattr(Link, "call", cut)
-            try:
+        try:
+            with cut_off(monkeypatch, interrupted):
                 rebuild(tables, NEW, PARTITIONS, lambda *_: None)
-                break
-            except KeyboardInterrupt:
-                pass
+            break
+        except KeyboardInterrupt:
+            pass
         there = metas(tables, PARTITIONS)
         refusals = {
             rules: [disagreement(meta, rules.fingerprint(), PARTITIONS) for meta in there] for rules in (OLD, NEW)

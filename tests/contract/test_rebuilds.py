@@ -17,6 +17,7 @@ from aggregators.tables import (
 )
 from aggregators.tables.redis import Link
 from tests.contract.batches import all_facts, commit, write
+from tests.contract.cut import cut_off
 from tests.servers import RedisServer
 
 
@@ -98,26 +99,15 @@ def test_a_rebuild_may_be_interrupted_anywhere(fresh: RedisServer, monkeypatch: 
     days = range(1, 151)
     write(tables.shard(0), facts={day: {"new": 1, "sessions": 5} for day in days})
     old, new = all_facts(tables.reader()), {day: {"new": 2, "sessions": 5} for day in days}
-    whole = Link.call
-    calls = interrupted = 0
-
-    def cut(self: Link, *commands, resume: bool = False):
-        nonlocal calls
-        calls += 1
-        if calls > interrupted:
-            raise KeyboardInterrupt
-        return whole(self, *commands, resume=resume)
-
+    interrupted = 0
     while True:
         started = tables.start_rebuild(0)
-        calls = 0
-        with monkeypatch.context() as patched:
-            patched.setattr(Link, "call", cut)
-            try:
+        try:
+            with cut_off(monkeypatch, interrupted):
                 tables.replace_facts(0, started, "rules 2", Facts({day: {"new": 2} for day in days}))
-                break
-            except KeyboardInterrupt:
-                pass
+            break
+        except KeyboardInterrupt:
+            pass
         assert all_facts(tables.reader()) == old
         assert tables.shard(0).begin().fingerprint == started.fingerprint
         interrupted += 1
@@ -197,28 +187,17 @@ def test_an_emptying_that_is_started_again(tables: Tables):
 def test_an_emptying_may_be_interrupted_anywhere(fresh: RedisServer, monkeypatch: pytest.MonkeyPatch):
     """Cut off after any of its commands the mark is there, until the shard is empty; then nothing of it is left."""
     tables = open_tables(fresh.url)
-    whole = Link.call
-    calls = interrupted = 0
-
-    def cut(self: Link, *commands, resume: bool = False):
-        nonlocal calls
-        calls += 1
-        if calls > interrupted:
-            raise KeyboardInterrupt
-        return whole(self, *commands, resume=resume)
-
+    interrupted = 0
     ledgers = {f"u{n}": b"1" for n in range(3_000)}
     write(tables.shard(0), facts={day: {"new": 1} for day in range(1, 2_000)}, ledgers={"users": ledgers})
     while True:
         started = tables.start_emptying(0)
-        calls = 0
-        with monkeypatch.context() as patched:
-            patched.setattr(Link, "call", cut)
-            try:
+        try:
+            with cut_off(monkeypatch, interrupted):
                 tables.empty(0, started, None)
-                break
-            except KeyboardInterrupt:
-                pass
+            break
+        except KeyboardInterrupt:
+            pass
         assert tables.shard(0).begin().fingerprint == started.fingerprint
         interrupted += 1
     assert interrupted > 5
