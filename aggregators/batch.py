@@ -15,7 +15,7 @@ from aggregators.events import Event, Expense, Sessions, Survey
 from aggregators.facts import Facts
 from aggregators.parts import Further, all_whole
 from aggregators.rules import Rules
-from aggregators.tables import Space
+from aggregators.tables.door import Space
 from aggregators.users import Seen
 
 

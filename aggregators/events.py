@@ -1,7 +1,7 @@
 """The six events as values: their fields, defaults and limits (SPEC, section 2), and the canonical form.
 
 An event here is already valid and complete: every default is applied, so that events with equal content are equal
-values. What turns bytes into them, and refuses what is not valid, is `streams.decode`.
+values. What turns bytes into them, and refuses what is not valid, is `streams.decoding.decode`.
 
 Common to all: `id` names the event within its customer and type; `occurred_at` and the other times are integer
 milliseconds since the epoch; of two events with one id the greater `revision` wins; `withdrawn` takes the event back,

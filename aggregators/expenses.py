@@ -13,7 +13,7 @@ from aggregators.facts import Facts, key
 from aggregators.merge import verdict
 from aggregators.money import millionths
 from aggregators.rules import Rules
-from aggregators.tables import Space
+from aggregators.tables.door import Space
 
 SPACE: Space = "customers"
 PREFIX = "e"

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from aggregators.facts import SEPARATOR
-from aggregators.tables import Space, TablesUnavailable
+from aggregators.tables.door import Space, TablesUnavailable
 
 PREFIX = "p"
 """First letter of a part's field, which is followed by the part's name and the field that it is a part of."""

@@ -11,7 +11,7 @@ from aggregators.customers.histories import History, Rewritten
 from aggregators.facts import Facts
 from aggregators.parts import Read
 from aggregators.rules import Rules
-from aggregators.tables import Meta, Space
+from aggregators.tables.door import Meta, Space
 
 CUSTOMERS_AT_ONCE = 500
 PREFIXES = (customers.PREFIX, surveys.PREFIX, activity.PREFIX)

@@ -7,7 +7,7 @@ import argparse
 from rich.console import Console
 
 from benchmarks import latency, parts, throughput
-from tests.servers_kafka import missing_for_kafka
+from tests.support.servers_kafka import missing_for_kafka
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ from rich.table import Table
 
 from benchmarks import parts
 from benchmarks.load import DAY_MS, PARTITIONS, session
-from growthgauge.topics import make_topics
-from streams import topics
-from streams.partition import partitions_of
-from tests.servers_kafka import missing_for_kafka
+from growthgauge.sending.topics import make_topics
+from streams.decoding.partition import partitions_of
+from streams.kafka import topics
+from tests.support.servers_kafka import missing_for_kafka
 
 CUSTOMERS, USERS, DAYS = 5_000, 100_000, 40
 FIRST_DAY = 20_400

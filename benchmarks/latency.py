@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks import parts
 from benchmarks.load import PARTITIONS, Load, customer_of, session
 from growthgauge.settings import Settings
-from streams.partition import partition_of
+from streams.decoding.partition import partition_of
 
 RATE = 2_000
 """Events a second."""

@@ -16,10 +16,11 @@ from aggregators.calendar import DAY_MS
 from aggregators.events import Cancellation, Event, Payment, Session, Sessions, Signup, Survey
 from aggregators.metrics import Book, MetricSettings, samples
 from aggregators.rules import Rules
-from aggregators.tables import Commit, Shard, Space, open_tables
+from aggregators.tables.door import Commit, Shard, Space
+from aggregators.tables.opening import open_tables
 from growthgauge.settings import load
 from growthgauge.wiring import metric_settings, rules
-from tests.servers import redis_server
+from tests.support.servers import redis_server
 
 FIRST_DAY = 16_000
 DAYS = 4_000

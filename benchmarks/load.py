@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from confluent_kafka import Producer
 
-from streams import topics
-from streams.partition import partitions_of
+from streams.decoding.partition import partitions_of
+from streams.kafka import topics
 
 DAY_MS = 86_400_000
 PARTITIONS = 4

@@ -15,11 +15,12 @@ from typing import NamedTuple, TypeVar
 import msgspec
 import psutil
 
-from aggregators.tables import Tables, open_tables
+from aggregators.tables.door import Tables
+from aggregators.tables.opening import open_tables
 from benchmarks.load import PARTITIONS
 from growthgauge.settings import Settings, load
-from tests.servers import RedisServer, free_port, redis_server
-from tests.servers_kafka import Kafka
+from tests.support.servers import RedisServer, free_port, redis_server
+from tests.support.servers_kafka import Kafka
 
 T = TypeVar("T", bound=msgspec.Struct)
 PATIENCE_SECONDS = 120

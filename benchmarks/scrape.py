@@ -23,10 +23,10 @@ from rich.table import Table
 from aggregators.calendar import day_of
 from benchmarks import parts, series
 from benchmarks.subscriptions import Company, Filled, Filler
-from growthgauge.demo.feed import RATES
+from growthgauge.local.demo.feed import RATES
 from growthgauge.settings import Settings, load
 from growthgauge.wiring import answers
-from tests.servers import RedisServer, free_port, redis_server
+from tests.support.servers import RedisServer, free_port, redis_server
 
 STARTS = 3
 """First scrapes and reports."""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from aggregators.metrics.reading import Reading
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from exporters.collector import GROUPS
 from exporters.growth import Growth
 from exporters.report import as_exposition

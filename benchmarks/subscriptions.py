@@ -14,10 +14,11 @@ import msgspec
 from aggregators.batch import fold_batch, touched
 from aggregators.calendar import add_interval
 from aggregators.events import Cancellation, Event, Payment, Session, Sessions, Signup, Survey
-from aggregators.tables import Commit, Shard, Tables, open_tables
+from aggregators.tables.door import Commit, Shard, Tables
+from aggregators.tables.opening import open_tables
 from growthgauge.settings import Settings
 from growthgauge.wiring import rules
-from streams.partition import partition_of, partitions_of
+from streams.decoding.partition import partition_of, partitions_of
 
 DAY_MS = 86_400_000
 HISTORY_DAYS = 730

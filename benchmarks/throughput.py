@@ -12,12 +12,12 @@ from rich.console import Console
 from rich.table import Table
 
 from aggregators.calendar import date_of, day_of
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from benchmarks import idle, loop, parts
 from benchmarks.load import Filled, Load, fill
 from exporters.growth import Growth
+from growthgauge.sending.topics import make_topics
 from growthgauge.settings import Settings
-from growthgauge.topics import make_topics
 from growthgauge.wiring import metric_settings, rules
 
 DAYS = 40

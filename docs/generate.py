@@ -18,8 +18,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from aggregators.calendar import Zone
-from aggregators.identities import MEANINGS
 from aggregators.metrics import CATALOGUE, Metric, MetricSettings
+from aggregators.metrics.identities import MEANINGS
 from aggregators.metrics.sources import SOURCES
 from aggregators.tables.memory import Tables
 from exporters.collector import GrowthCollector
@@ -28,7 +28,7 @@ from exporters.page.definitions import TITLES
 from growthgauge import options
 from growthgauge.cli import COMMANDS, cli
 from growthgauge.settings import Settings
-from streams.pipeline_metrics import PipelineMetrics
+from streams.worker.pipeline_metrics import PipelineMetrics
 
 REFERENCE = Path(__file__).parent / "reference"
 NOTE = "<!-- Written by docs/generate.py: change the code, then run it again. -->\n"

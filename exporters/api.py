@@ -12,7 +12,7 @@ import msgspec
 from aggregators.calendar import date_of
 from aggregators.metrics import Family, Metric, MetricSettings, periods
 from aggregators.metrics.sources import SOURCES
-from aggregators.tables import TablesUnavailable
+from aggregators.tables.door import TablesUnavailable
 from exporters import pipeline, report
 from exporters.days import Busy, Days, Filter, Labels, State, rounded_once
 from exporters.growth import TablesMismatch

@@ -15,10 +15,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.core import Metric as Exposed
 from prometheus_client.registry import Collector
 
-from aggregators.identities import unbalanced
 from aggregators.metrics import CATALOGUE, Family, Metric
+from aggregators.metrics.identities import unbalanced
 from aggregators.metrics.reading import Reading
-from aggregators.tables import TablesUnavailable
+from aggregators.tables.door import TablesUnavailable
 from exporters.growth import Growth, TablesMismatch
 
 T = TypeVar("T")

@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from aggregators.identities import unbalanced
 from aggregators.metrics import Family, Metric, Sample
+from aggregators.metrics.identities import unbalanced
 from aggregators.metrics.reading import Number, Reading
-from aggregators.tables import Meta
+from aggregators.tables.door import Meta
 from exporters.collector import GROUPS
 from exporters.growth import Growth
 

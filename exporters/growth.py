@@ -9,8 +9,8 @@ from time import monotonic
 
 from aggregators.metrics import CATALOGUE, Book, Family, MetricSettings
 from aggregators.metrics.reading import Reading
-from aggregators.tables import Meta, Reader, TablesUnavailable
 from aggregators.tables.agreement import disagreement
+from aggregators.tables.door import Meta, Reader, TablesUnavailable
 
 
 class TablesMismatch(Exception):  # noqa: N818 - reads as the state it names

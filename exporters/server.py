@@ -20,7 +20,7 @@ import msgspec
 from prometheus_client import make_wsgi_app
 
 from aggregators.metrics import MetricSettings
-from aggregators.tables import Tables, TablesUnavailable
+from aggregators.tables.door import Tables, TablesUnavailable
 from exporters.api import Api
 from exporters.collector import make_registry
 from exporters.days import Days

@@ -20,7 +20,7 @@ from exporters.server import ExporterConfig
 from growthgauge import __version__
 from growthgauge.errors import WrongUsage
 from growthgauge.settings import Settings
-from streams.config import WorkerConfig
+from streams.worker.config import WorkerConfig
 
 HOUR_MS = 3_600_000
 WORKER_BYTES = 4 << 20

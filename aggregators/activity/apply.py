@@ -14,7 +14,7 @@ from aggregators.activity.ledgers import ANSWERS, EMPTY, PAYMENT, PRESENCE, Ledg
 from aggregators.events import Sessions
 from aggregators.facts import Facts
 from aggregators.rules import Rules
-from aggregators.tables import Space
+from aggregators.tables.door import Space
 from aggregators.users.seen import WINDOW, Seen, days_in, owners_of
 
 SPACE: Space = "customers"

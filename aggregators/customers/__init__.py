@@ -15,7 +15,7 @@ from aggregators.facts import Facts
 from aggregators.merge import verdict
 from aggregators.parts import Read, whole
 from aggregators.rules import Rules
-from aggregators.tables import Space
+from aggregators.tables.door import Space
 
 SPACE: Space = "customers"
 PREFIX = "b"

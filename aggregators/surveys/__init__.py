@@ -18,7 +18,7 @@ from aggregators.rules import Rules
 from aggregators.surveys import nps
 from aggregators.surveys.ledgers import Answer, Long, Short, Told, open_ledger
 from aggregators.surveys.nps import nps_outcome
-from aggregators.tables import Space
+from aggregators.tables.door import Space
 
 __all__ = ["PREFIX", "SPACE", "Heard", "apply", "contact_outcome", "fold", "nps_outcome"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aggregators.tables import EMPTYING, REBUILDING, Meta
+from aggregators.tables.door import EMPTYING, REBUILDING, Meta
 
 
 def needs_replay(meta: Meta, fingerprint: str, partitions: int, remedy: str | None = None) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 
 from aggregators.calendar import LAST_DAY
 from aggregators.facts import MEASURES, SEPARATOR, Facts, Group, group_of
-from aggregators.tables import REBUILDING, Commit, Meta
+from aggregators.tables.door import REBUILDING, Commit, Meta
 
 
 def committed(commit: Commit) -> Meta:

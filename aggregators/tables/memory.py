@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from aggregators.facts import Facts
-from aggregators.tables import EMPTYING, SPACES, Changes, Commit, Health, Meta, Sink, Space, Superseded, commits
+from aggregators.tables import commits
+from aggregators.tables.door import EMPTYING, SPACES, Changes, Commit, Health, Meta, Sink, Space, Superseded
 
 
 class _Contents:

@@ -16,7 +16,7 @@ from aggregators.events import Sessions
 from aggregators.facts import Facts
 from aggregators.parts import Read, whole
 from aggregators.rules import Rules
-from aggregators.tables import Space
+from aggregators.tables.door import Space
 from aggregators.users import heavy
 from aggregators.users.flows import insert
 from aggregators.users.ledgers import EMPTY, Column, Flags, Ledgers, run_starts

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from aggregators.metrics import MetricSettings
-from aggregators.tables import TablesUnavailable
+from aggregators.tables.door import TablesUnavailable
 from exporters.api import Api
 from exporters.days import Busy, Days
 from exporters.growth import TablesMismatch

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from aggregators.calendar import date_of, day_of
 from aggregators.metrics import CATALOGUE, Metric
 from aggregators.metrics.reading import Reading
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from exporters.growth import Growth
 from exporters.history import History, steps, write_history
 from growthgauge.commands.report import PATIENCE_SECONDS, Day

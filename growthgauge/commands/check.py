@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from aggregators.tables import open_tables
-from growthgauge.check import findings
+from aggregators.tables.opening import open_tables
 from growthgauge.options import CONNECTIONS, LOGS, METRICS, RULES, TOPICS, Command, with_settings
 from growthgauge.settings import Settings
+from growthgauge.upkeep.check import findings
 
 
 @click.command(

@@ -18,17 +18,26 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from aggregators.calendar import Zone, day_of
 from aggregators.events import TYPES
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from growthgauge.console import stderr
 from growthgauge.errors import GrowthgaugeError
-from growthgauge.letters import Replayed, Wanted, choose, chosen_letters, plain, reader, replay, type_of
 from growthgauge.options import CONNECTIONS, LOGS, TOPICS, Command, with_settings
-from growthgauge.send import became
+from growthgauge.sending.dead_letter_replay import (
+    Replayed,
+    Wanted,
+    choose,
+    chosen_letters,
+    plain,
+    reader,
+    replay,
+    type_of,
+)
+from growthgauge.sending.send import became
 from growthgauge.settings import Settings
-from streams.fields import shown_instant
-from streams.letters import Letter, Place
-from streams.pipeline_metrics import REASONS
-from streams.times import instant
+from streams.decoding.fields import shown_instant
+from streams.decoding.times import instant
+from streams.kafka.dead_letter_reader import Letter, Place
+from streams.worker.pipeline_metrics import REASONS
 
 Form = Literal["table", "json", "ndjson"]
 

@@ -7,9 +7,9 @@ import signal
 
 import click
 
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from growthgauge import logging
-from growthgauge.demo.feed import feed
+from growthgauge.local.demo.feed import feed
 from growthgauge.options import CONNECTIONS, LOGS, TOPICS, Command, with_settings
 from growthgauge.settings import Settings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from exporters.server import run_exporter
 from growthgauge import logging
 from growthgauge.errors import GrowthgaugeError

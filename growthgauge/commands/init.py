@@ -7,8 +7,8 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from growthgauge.console import stderr
 from growthgauge.options import LOGS, TOPICS, Command, with_settings
+from growthgauge.sending.topics import identities, make_topics
 from growthgauge.settings import Settings
-from growthgauge.topics import identities, make_topics
 
 
 @click.command(
@@ -36,7 +36,7 @@ def command(*, settings: Settings, copy_from: tuple[str, ...]) -> None:
     left out, so run it again after an interruption, or for what has come since.
     """
     if copy_from:
-        from growthgauge.copying import check_sources  # noqa: PLC0415 - most often nothing is copied
+        from growthgauge.sending.topic_copy import check_sources  # noqa: PLC0415 - most often nothing is copied
 
         check_sources(settings, copy_from)
     made = make_topics(settings)
@@ -48,7 +48,7 @@ def command(*, settings: Settings, copy_from: tuple[str, ...]) -> None:
 
 
 def _copy(settings: Settings, sources: tuple[str, ...]) -> None:
-    from growthgauge.copying import copy_topics  # noqa: PLC0415 - as above
+    from growthgauge.sending.topic_copy import copy_topics  # noqa: PLC0415 - as above
 
     columns = (TextColumn("Copying"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:

@@ -7,13 +7,13 @@ import sys
 import click
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from aggregators.tables import open_tables
-from growthgauge import replay
+from aggregators.tables.opening import open_tables
 from growthgauge.console import stderr
 from growthgauge.errors import WrongUsage
 from growthgauge.options import CONNECTIONS, LOGS, RULES, TOPICS, Command, with_settings
-from growthgauge.rebuild import rebuild
 from growthgauge.settings import Settings
+from growthgauge.upkeep import rebuild_from_kafka
+from growthgauge.upkeep.rebuild import rebuild
 from growthgauge.wiring import rules
 
 
@@ -56,8 +56,8 @@ def command(*, settings: Settings, from_kafka: bool, yes: bool) -> None:
 
 def _from_kafka(settings: Settings, *, yes: bool) -> None:
     tables = open_tables(settings.redis)
-    plan = replay.plan(tables, settings.broker, list(settings.topics.values()), settings.partitions)
-    for line in replay.outlook(plan):
+    plan = rebuild_from_kafka.plan(tables, settings.broker, list(settings.topics.values()), settings.partitions)
+    for line in rebuild_from_kafka.outlook(plan):
         click.echo(line, err=True)
     if not yes:
         if not sys.stdin.isatty():
@@ -66,7 +66,7 @@ def _from_kafka(settings: Settings, *, yes: bool) -> None:
     columns = (TextColumn("Emptying"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=stderr, transient=True, disable=not stderr.is_terminal) as progress:
         task = progress.add_task("", total=plan.shards)
-        replay.empty(
+        rebuild_from_kafka.empty(
             tables,
             rules(settings),
             settings.partitions,

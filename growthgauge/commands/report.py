@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 
 from aggregators.calendar import date_of, day_of
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from exporters import report
 from exporters.growth import Growth
 from growthgauge.options import LOGS, METRICS, RULES, Command, with_settings

@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from growthgauge.console import stderr
 from growthgauge.errors import GrowthgaugeError
-from growthgauge.lines import STANDARD_INPUT
 from growthgauge.options import CONNECTIONS, LOGS, TOPICS, Command, with_settings
-from growthgauge.send import Result, became, check_files, send_files
+from growthgauge.sending.lines import STANDARD_INPUT
+from growthgauge.sending.send import Result, became, check_files, send_files
 from growthgauge.settings import Settings
 
 

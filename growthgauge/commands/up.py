@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from growthgauge.console import stderr
+from growthgauge.local.up import Up
 from growthgauge.options import ACCEPTANCE, CONNECTIONS, LOGS, METRICS, PORTS, RULES, TOPICS, Command, with_settings
 from growthgauge.settings import Settings
-from growthgauge.up import Up
 
 
 @click.command(

@@ -11,12 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from aggregators.calendar import date_of
 from aggregators.facts import MEASURES, parts
-from aggregators.identities import MEANINGS
-from aggregators.tables import open_tables
+from aggregators.metrics.identities import MEANINGS
+from aggregators.tables.opening import open_tables
 from growthgauge.console import stderr
 from growthgauge.options import LOGS, RULES, Command, with_settings
 from growthgauge.settings import Settings
-from growthgauge.verify import Difference, Verified, verify
+from growthgauge.upkeep.verify import Difference, Verified, verify
 from growthgauge.wiring import rules
 
 KEPT = ", ".join(name for name, measure in MEASURES.items() if measure.kept)

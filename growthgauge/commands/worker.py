@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from growthgauge import logging
 from growthgauge.options import ACCEPTANCE, CONNECTIONS, LOGS, RULES, TOPICS, Command, with_settings
 from growthgauge.settings import Settings
@@ -22,6 +22,6 @@ def command(*, settings: Settings) -> int:
     nothing twice: another one, or the same started again, goes on where its last commit was.
     """
     logging.set_up(settings.log_format, settings.log_level)
-    from streams.worker import run_worker  # noqa: PLC0415 - Faust takes long to import, and settings may be wrong
+    from streams.worker.process import run_worker  # noqa: PLC0415 - Faust takes long to import, and settings may be wrong
 
     return run_worker(worker_config(settings), open_tables(settings.redis))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.terminal import Up, User
+from tests.support.terminal import Up, User
 
 
 @pytest.fixture

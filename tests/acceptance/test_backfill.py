@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from growthgauge.settings import load
 from growthgauge.wiring import rules
-from tests.servers import RedisServer, redis_server
-from tests.terminal import COMMAND, Ran, User, environment
+from tests.support.servers import RedisServer, redis_server
+from tests.support.terminal import COMMAND, Ran, User, environment
 from tests.unit.exporter_facts import fill
 
 PARTITIONS = "2"

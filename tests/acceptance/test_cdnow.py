@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 
 from benchmarks import cdnow
-from tests.servers import free_port
-from tests.terminal import Up, User
+from tests.support.servers import free_port
+from tests.support.terminal import Up, User
 
 AS_OF = dt.date(1997, 3, 31)
 

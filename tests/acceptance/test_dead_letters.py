@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from confluent_kafka import Producer
 
-from streams.partition import partition_of
-from tests.terminal import Up, User
+from streams.decoding.partition import partition_of
+from tests.support.terminal import Up, User
 
 NOW = dt.datetime.now(dt.UTC).replace(microsecond=0) - dt.timedelta(hours=1)
 

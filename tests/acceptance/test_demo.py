@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 
-from tests.terminal import Up, User, get, value
+from tests.support.terminal import Up, User, get, value
 
 
 def metrics(user: User) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.acceptance import sums
 from tests.acceptance.sums import Report
-from tests.terminal import Up, User
+from tests.support.terminal import Up, User
 
 DAY = dt.timedelta(days=1)
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as parse
 
-from tests.servers import free_port
-from tests.terminal import Up, User
+from tests.support.servers import free_port
+from tests.support.terminal import Up, User
 
 DAY = dt.timedelta(days=1)
 TWO_YEARS = 730 * DAY

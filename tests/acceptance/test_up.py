@@ -15,7 +15,7 @@ from contextlib import ExitStack
 
 import psutil
 
-from tests.terminal import COMMAND, Up, User, environment, get, gone, value
+from tests.support.terminal import COMMAND, Up, User, environment, get, gone, value
 
 TODAY = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 

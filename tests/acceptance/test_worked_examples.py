@@ -19,8 +19,8 @@ from growthgauge.cli import main
 from tests.acceptance.worked_examples import COMPANIES, EXAMPLES, Example, key
 from tests.acceptance.worked_examples.example import Key, Number
 from tests.acceptance.worked_examples.page import PAGE, page
-from tests.servers import free_port
-from tests.terminal import Up, User
+from tests.support.servers import free_port
+from tests.support.terminal import Up, User
 
 Samples = dict[Key, int | float]
 

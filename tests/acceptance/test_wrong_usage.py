@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.terminal import COMMAND, User, environment
+from tests.support.terminal import COMMAND, User, environment
 
 NOBODY = "127.0.0.1:1"
 """Nothing ever listens there."""

@@ -12,10 +12,10 @@ from aggregators.facts import Facts
 from aggregators.metrics import MetricSettings
 from aggregators.rates import Rates
 from aggregators.rules import Rules
-from aggregators.tables import Commit
+from aggregators.tables.door import Commit
 from aggregators.tables.memory import Tables
-from growthgauge.demo.company import Company
-from streams.decode import decode
+from growthgauge.local.demo.company import Company
+from streams.decoding.decode import decode
 
 FIRST = dt.date(2026, 1, 1)
 DAYS = 210

@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Watched
-from tests.terminal import START_SECONDS, Up, User
+from tests.support.terminal import START_SECONDS, Up, User
 
 TILE = "[data-part=wall] .tiles > div"
 

@@ -20,7 +20,7 @@ from tests.chaos.faults import FAULTS
 from tests.chaos.rounds import Round, run_round
 from tests.chaos.schedule import deal
 from tests.chaos.table import table
-from tests.servers_kafka import Kafka, missing_for_kafka
+from tests.support.servers_kafka import Kafka, missing_for_kafka
 
 
 def main() -> int:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import date
 from typing import NamedTuple
 
-from growthgauge.settled import outcomes
-from tests import reference
+from growthgauge.upkeep.catch_up import outcomes
 from tests.chaos.world import World
-from tests.differential import COMPARED, differences
 from tests.integration.test_kills import numbers
+from tests.support import reference
+from tests.support.differential import COMPARED, differences
 
 
 class Checked(NamedTuple):

@@ -6,11 +6,11 @@ import contextlib
 
 from kafka import KafkaAdminClient, TopicPartition
 
-from streams import topics
+from streams.kafka import topics
 from tests.chaos.proxy import CLEAR, Weather
 from tests.chaos.worker_faults import pids
 from tests.chaos.world import NotDone, World
-from tests.kills import PARTITIONS
+from tests.support.kills import PARTITIONS
 
 EVERYTHING = 1 << 62
 

@@ -9,7 +9,7 @@ import redis
 
 from tests.chaos.proxy import CLEAR, Weather
 from tests.chaos.world import NotDone, World
-from tests.kills import Worker
+from tests.support.kills import Worker
 
 HOLD_SECONDS = 3.0
 

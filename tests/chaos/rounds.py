@@ -15,8 +15,8 @@ from tests.chaos import check
 from tests.chaos.faults import CLOCK, FAULTS, QUIET
 from tests.chaos.world import NotDone, Stuck, World
 from tests.integration.test_kills import past
-from tests.random_logs import SETTINGS, days_after, random_log
-from tests.servers_kafka import Kafka
+from tests.support.random_logs import SETTINGS, days_after, random_log
+from tests.support.servers_kafka import Kafka
 
 CUSTOMERS = 120
 DAYS = [date(2024, 2, 29), date(2025, 7, 29)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from aggregators.tables.redis import Link
+from aggregators.tables.redis.connection import Link
 from growthgauge.cli import main
 
 _call = Link.call

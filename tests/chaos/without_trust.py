@@ -6,9 +6,9 @@ import sys
 
 import msgspec
 
-from aggregators.tables import Meta
+from aggregators.tables.door import Meta
 from growthgauge.cli import main
-from streams.shards import ShardProcessor
+from streams.worker.shards import ShardProcessor
 
 _begin = ShardProcessor._begin
 

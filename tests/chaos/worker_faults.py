@@ -6,7 +6,7 @@ import signal
 from collections.abc import Sequence
 
 from tests.chaos.world import NotDone, World
-from tests.kills import PARTITIONS, Worker
+from tests.support.kills import PARTITIONS, Worker
 
 DAY = 86_400
 GRACES = (0, 3, 30)

@@ -18,15 +18,16 @@ from uuid import uuid4
 from kafka import KafkaAdminClient, TopicPartition
 
 from aggregators.events import TYPES
-from aggregators.tables import Meta, Tables, open_tables
-from growthgauge.settled import metas
-from streams import topics
+from aggregators.tables.door import Meta, Tables
+from aggregators.tables.opening import open_tables
+from growthgauge.upkeep.catch_up import metas
+from streams.kafka import topics
 from tests.chaos.feed import Feed
 from tests.chaos.proxy import Proxy
-from tests.kills import PARTITIONS, Worker, named
-from tests.servers import RedisServer
-from tests.servers_kafka import Kafka
-from tests.terminal import COMMAND, User, environment
+from tests.support.kills import PARTITIONS, Worker, named
+from tests.support.servers import RedisServer
+from tests.support.servers_kafka import Kafka
+from tests.support.terminal import COMMAND, User, environment
 
 LATEST = -1
 PATIENCE_SECONDS = 150

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from aggregators.facts import Facts
-from aggregators.tables import Commit, Meta, Offset, Reader, Shard, Space, TablesUnavailable
+from aggregators.tables.door import Commit, Meta, Offset, Reader, Shard, Space, TablesUnavailable
 
 
 def commit(

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from aggregators.tables import Tables
+from aggregators.tables.door import Tables
 from tests.contract.stores import MemoryStore, RedisStore, Store
-from tests.servers import RedisServer, redis_cluster, redis_server
+from tests.support.servers import RedisServer, redis_cluster, redis_server
 
 
 @pytest.fixture(scope="session")

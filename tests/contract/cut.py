@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from aggregators.tables.redis import Link
+from aggregators.tables.redis.connection import Link
 
 
 @contextmanager

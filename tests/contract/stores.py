@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any, Protocol
 
-from aggregators.tables import Tables, memory, open_tables
-from tests.servers import RedisServer
+from aggregators.tables import memory
+from aggregators.tables.door import Tables
+from aggregators.tables.opening import open_tables
+from tests.support.servers import RedisServer
 
 
 class Store(Protocol):

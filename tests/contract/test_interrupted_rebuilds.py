@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from aggregators.tables import open_tables
 from aggregators.tables.agreement import disagreement
-from growthgauge import rebuild as rebuilding
-from growthgauge.rebuild import rebuild
-from growthgauge.settled import metas
-from growthgauge.verify import verify
+from aggregators.tables.opening import open_tables
+from growthgauge.upkeep import rebuild as rebuilding
+from growthgauge.upkeep.catch_up import metas
+from growthgauge.upkeep.rebuild import rebuild
+from growthgauge.upkeep.verify import verify
 from tests.contract.cut import cut_off
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 from tests.unit.test_rebuild import NEW, OLD, PARTITIONS, filled, into_redis
 
 

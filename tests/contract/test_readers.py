@@ -5,9 +5,7 @@ from __future__ import annotations
 import random
 import threading
 
-from aggregators.tables import (
-    Tables,
-)
+from aggregators.tables.door import Tables
 from tests.contract.batches import write
 from tests.contract.stores import Store
 

@@ -6,19 +6,12 @@ import pytest
 
 from aggregators.calendar import LAST_DAY
 from aggregators.facts import Facts, key
-from aggregators.tables import (
-    EMPTYING,
-    REBUILDING,
-    Meta,
-    Offset,
-    Superseded,
-    Tables,
-    open_tables,
-)
-from aggregators.tables.redis import Link
+from aggregators.tables.door import EMPTYING, REBUILDING, Meta, Offset, Superseded, Tables
+from aggregators.tables.opening import open_tables
+from aggregators.tables.redis.connection import Link
 from tests.contract.batches import all_facts, commit, write
 from tests.contract.cut import cut_off
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 
 def test_a_rebuild_replaces_what_derives_from_ledgers(tables: Tables):

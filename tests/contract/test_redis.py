@@ -10,16 +10,10 @@ from contextlib import suppress
 import pytest
 
 from aggregators.facts import key
-from aggregators.tables import (
-    COMMIT_BYTES,
-    COMMIT_LEDGERS,
-    Meta,
-    Offset,
-    Superseded,
-    open_tables,
-)
+from aggregators.tables.door import COMMIT_BYTES, COMMIT_LEDGERS, Meta, Offset, Superseded
+from aggregators.tables.opening import open_tables
 from tests.contract.batches import all_facts, commit, unavailable, write
-from tests.servers import RedisServer, redis_server
+from tests.support.servers import RedisServer, redis_server
 
 
 class Proxy:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from aggregators.tables import Superseded, TablesUnavailable, open_tables
+from aggregators.tables.door import Superseded, TablesUnavailable
+from aggregators.tables.opening import open_tables
 from tests.contract.batches import all_facts, commit, write
-from tests.servers import RedisServer, redis_cluster
+from tests.support.servers import RedisServer, redis_cluster
 
 
 @pytest.fixture

@@ -9,14 +9,10 @@ from contextlib import suppress
 
 import pytest
 
-from aggregators.tables import (
-    Meta,
-    Offset,
-    TablesUnavailable,
-    open_tables,
-)
+from aggregators.tables.door import Meta, Offset, TablesUnavailable
+from aggregators.tables.opening import open_tables
 from tests.contract.batches import all_facts, commit, unavailable, write
-from tests.servers import RedisServer, free_port, redis_server
+from tests.support.servers import RedisServer, free_port, redis_server
 
 
 def test_a_full_redis_refuses_a_commit_whole():

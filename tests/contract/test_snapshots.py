@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from aggregators.tables import Busy, Space, Tables, redis_snapshot
+from aggregators.tables.door import Busy, Space, Tables
+from aggregators.tables.redis import snapshot as redis_snapshot
 from tests.contract.batches import commit, write
 from tests.contract.stores import RedisStore, Store
 

@@ -8,13 +8,8 @@ import pytest
 
 from aggregators.calendar import LAST_DAY
 from aggregators.facts import key
-from aggregators.tables import (
-    Meta,
-    Offset,
-    Superseded,
-    Tables,
-    open_tables,
-)
+from aggregators.tables.door import Meta, Offset, Superseded, Tables
+from aggregators.tables.opening import open_tables
 from tests.contract.batches import all_facts, commit, write
 from tests.contract.stores import Store
 

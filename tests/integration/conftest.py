@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import RedisServer, redis_server
-from tests.servers_kafka import Broker, Kafka, Tansu, missing_for_kafka
+from tests.support.servers import RedisServer, redis_server
+from tests.support.servers_kafka import Broker, Kafka, Tansu, missing_for_kafka
 
 
 @pytest.fixture(scope="session")

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from growthgauge.errors import GrowthgaugeError
-from growthgauge.rebuild import rebuild
-from growthgauge.verify import verify
-from tests.pipelines import DAY, Pipeline, session, signup, until
-from tests.servers import RedisServer, redis_server
-from tests.servers_kafka import Broker
-from tests.terminal import Ran, User
+from growthgauge.upkeep.rebuild import rebuild
+from growthgauge.upkeep.verify import verify
+from tests.support.pipelines import DAY, Pipeline, session, signup, until
+from tests.support.servers import RedisServer, redis_server
+from tests.support.servers_kafka import Broker
+from tests.support.terminal import Ran, User
 from tests.unit.test_rebuild import OLD, PARTITIONS, filled, into_redis
 
 NOW = int(time.time() * 1000)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from aggregators.facts import key
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from exporters.server import ExporterConfig, ExporterServer
-from tests.servers import free_port, redis_server
+from tests.support.servers import free_port, redis_server
 from tests.unit.exporter_facts import AS_OF, fill, put, settings
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +120,7 @@ def test_two_exporters_give_the_same_numbers(redis):
 
 PROCESS = """
 import sys
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from exporters.server import ExporterConfig, run_exporter
 from tests.unit.exporter_facts import AS_OF, settings
 config = ExporterConfig(today=lambda: AS_OF, partitions=2, settings=settings(), port=int(sys.argv[2]))

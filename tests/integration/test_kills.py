@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import pytest
 
-from tests import reference
-from tests.differential import COMPARED, Numbers, differences
-from tests.kills import PARTITIONS, Run, Worker, kill_on_the_way
-from tests.pipelines import until
-from tests.random_logs import SETTINGS, random_log, shuffled
-from tests.servers_kafka import Broker
+from tests.support import reference
+from tests.support.differential import COMPARED, Numbers, differences
+from tests.support.kills import PARTITIONS, Run, Worker, kill_on_the_way
+from tests.support.pipelines import until
+from tests.support.random_logs import SETTINGS, random_log, shuffled
+from tests.support.servers_kafka import Broker
 
 pytestmark = pytest.mark.kafka
 

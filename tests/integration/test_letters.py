@@ -12,14 +12,14 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import NewTopic
 
-from growthgauge.letters import Replayed, Wanted, choose, chosen_letters, reader, replay
+from growthgauge.sending.dead_letter_replay import Replayed, Wanted, choose, chosen_letters, reader, replay
 from growthgauge.settings import Settings
-from streams import topics
-from streams.letters import REPLAYED, Letter
-from streams.partition import partition_of
-from tests.pipelines import Pipeline, signup, until
-from tests.servers import RedisServer
-from tests.servers_kafka import Broker
+from streams.decoding.partition import partition_of
+from streams.kafka import topics
+from streams.kafka.dead_letter_reader import REPLAYED, Letter
+from tests.support.pipelines import Pipeline, signup, until
+from tests.support.servers import RedisServer
+from tests.support.servers_kafka import Broker
 
 NOW = int(time.time() * 1000)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from streams import topics
-from streams.producer import RECORD_BYTES, Acknowledged, Producer, TooLarge
-from tests.servers_kafka import Broker, Tansu
+from streams.kafka import topics
+from streams.kafka.producer import RECORD_BYTES, Acknowledged, Producer, TooLarge
+from tests.support.servers_kafka import Broker, Tansu
 
 Sent = tuple[int, bytes | None, bytes]
 

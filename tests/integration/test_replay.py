@@ -12,16 +12,17 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 
 from aggregators.events import TYPES
-from aggregators.tables import Meta, open_tables
-from growthgauge.settled import metas
-from streams import copying, topics
-from streams.copying import HEADER, copy
-from streams.producer import Producer
+from aggregators.tables.door import Meta
+from aggregators.tables.opening import open_tables
+from growthgauge.upkeep.catch_up import metas
+from streams.kafka import topic_copy, topics
+from streams.kafka.producer import Producer
+from streams.kafka.topic_copy import HEADER, copy
 from tests.integration.test_kills import SETTING, past
-from tests.kills import PARTITIONS, Run, Worker
-from tests.pipelines import until
-from tests.random_logs import random_log
-from tests.servers_kafka import Broker
+from tests.support.kills import PARTITIONS, Run, Worker
+from tests.support.pipelines import until
+from tests.support.random_logs import random_log
+from tests.support.servers_kafka import Broker
 
 DAY = date(2025, 7, 29)
 MORE = 6
@@ -182,7 +183,7 @@ def test_a_copy_that_is_interrupted_goes_on(broker: Broker, monkeypatch: pytest.
             await producer.flush()
 
     asyncio.run(fill())
-    monkeypatch.setattr("streams.producer.BATCH_BYTES", 2_000)
+    monkeypatch.setattr("streams.kafka.producer.BATCH_BYTES", 2_000)
     whole, sent, limit = Producer.send, 0, 400
 
     async def cut(self: Producer, *arguments, **named) -> None:
@@ -192,7 +193,7 @@ def test_a_copy_that_is_interrupted_goes_on(broker: Broker, monkeypatch: pytest.
             raise KeyboardInterrupt
         await whole(self, *arguments, **named)
 
-    def run() -> copying.Copied:
+    def run() -> topic_copy.Copied:
         nonlocal sent
         sent = 0
         return asyncio.run(

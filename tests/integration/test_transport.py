@@ -21,14 +21,14 @@ from kafka.admin import NewTopic
 
 from aggregators.calendar import Zone
 from aggregators.rules import Rules
-from streams import transport
-from streams.app import create_app
-from streams.config import WorkerConfig
-from streams.positions import Positions
-from streams.shards import Span
-from streams.transport import Batch, Record
-from tests.pipelines import until
-from tests.servers_kafka import Broker
+from streams.kafka import transport
+from streams.kafka.transport import Batch, Record
+from streams.worker.app import create_app
+from streams.worker.config import WorkerConfig
+from streams.worker.positions import Positions
+from streams.worker.shards import Span
+from tests.support.pipelines import until
+from tests.support.servers_kafka import Broker
 
 MIDNIGHT = 1_760_000_000_000
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from streams import topics
-from tests.pipelines import DAY, Pipeline, session, signup, until
-from tests.servers import RedisServer, redis_server
-from tests.servers_kafka import Broker, Tansu
+from streams.kafka import topics
+from tests.support.pipelines import DAY, Pipeline, session, signup, until
+from tests.support.servers import RedisServer, redis_server
+from tests.support.servers_kafka import Broker, Tansu
 
 NOW = int(time.time() * 1000)
 

@@ -13,14 +13,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from exporters.server import ExporterConfig, ExporterServer
-from growthgauge.demo.feed import RATES
+from growthgauge.local.demo.feed import RATES
 from growthgauge.settings import load
 from growthgauge.wiring import metric_settings, today
 from tests.prometheus.server import Prometheus, promtool
-from tests.servers import free_port
-from tests.terminal import Up, User
+from tests.support.servers import free_port
+from tests.support.terminal import Up, User
 from tests.unit.promql import BOARDS, RULES
 
 DAYS = 220

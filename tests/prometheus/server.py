@@ -16,7 +16,7 @@ from typing import Any, Self
 
 import pytest
 
-from tests.servers import free_port
+from tests.support.servers import free_port
 
 SECONDS_TO_START = 60
 """Machines that run tests are busy."""

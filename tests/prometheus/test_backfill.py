@@ -15,14 +15,14 @@ import pytest
 
 from aggregators.calendar import date_of
 from aggregators.metrics import CATALOGUE
-from aggregators.tables import open_tables
+from aggregators.tables.opening import open_tables
 from exporters.server import ExporterConfig, ExporterServer
 from growthgauge.settings import load
 from growthgauge.wiring import metric_settings, rules, today
-from tests.demo_facts import fill
 from tests.prometheus.server import Prometheus, Samples, promtool
-from tests.servers import redis_server
-from tests.terminal import User
+from tests.support.demo_facts import fill
+from tests.support.servers import redis_server
+from tests.support.terminal import User
 
 DAYS, PARTITIONS = 150, 2
 DAY = 86_400

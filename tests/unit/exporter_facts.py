@@ -7,7 +7,7 @@ from functools import cache
 from aggregators.calendar import Zone, day_of
 from aggregators.facts import Facts, key
 from aggregators.metrics import MetricSettings
-from aggregators.tables import Commit
+from aggregators.tables.door import Commit
 from aggregators.tables.memory import Tables
 from exporters.growth import Growth
 

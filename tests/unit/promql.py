@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from aggregators.metrics import CATALOGUE
 from aggregators.tables.memory import Tables
 from exporters.collector import GrowthCollector
-from streams.pipeline_metrics import PipelineMetrics
+from streams.worker.pipeline_metrics import PipelineMetrics
 from tests.unit.exporter_facts import AS_OF, growth_of
 
 ROOT = Path(__file__).parents[2]

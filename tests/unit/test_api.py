@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from aggregators.facts import key
-from aggregators.identities import IDENTITIES
 from aggregators.metrics import CATALOGUE, Metric
+from aggregators.metrics.identities import IDENTITIES
 from exporters import pipeline
 from exporters.days import Busy, Days
 from exporters.questions import days_asked

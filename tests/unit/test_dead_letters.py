@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from aiokafka.errors import InvalidTimestampError, KafkaError, NotLeaderForPartitionError
 
-from streams.dead_letters import DeadLetter, DeadLetters, DeadLettersUnavailable
+from streams.kafka.dead_letters import DeadLetter, DeadLetters, DeadLettersUnavailable
 
 NOON = 1_790_000_000_000
 

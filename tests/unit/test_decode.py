@@ -20,9 +20,9 @@ from aggregators.events import (
     Survey,
     canonical,
 )
-from streams.decode import Decoded, decode
-from streams.partition import partition_of
-from streams.records import REASONS, Gate, Refused, read
+from streams.decoding.decode import Decoded, decode
+from streams.decoding.partition import partition_of
+from streams.decoding.records import REASONS, Gate, Refused, read
 
 NOON = int(dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC).timestamp() * 1000)
 NOON_TEXT = "2026-01-31T12:00:00Z"

@@ -8,10 +8,10 @@ from functools import cache
 
 import msgspec
 
-from growthgauge.demo.company import HISTORY_DAYS, Company
-from growthgauge.demo.feed import RATES, SEED
-from growthgauge.demo.life import DAY_MS, Event
-from streams.decode import decode
+from growthgauge.local.demo.company import HISTORY_DAYS, Company
+from growthgauge.local.demo.feed import RATES, SEED
+from growthgauge.local.demo.life import DAY_MS, Event
+from streams.decoding.decode import decode
 
 FIRST = dt.date(2024, 3, 1)
 START = int(dt.datetime(2024, 3, 1, tzinfo=dt.UTC).timestamp() * 1000)

@@ -23,8 +23,8 @@ from aggregators.metrics.vector import Vector
 from aggregators.rules import Rules
 from aggregators.surveys import ledgers, nps
 from aggregators.users import flows, heavy
-from tests.differential import COMPARED, SHOWN, compare
-from tests.random_logs import SETTINGS, as_of_days, doubled, random_log
+from tests.support.differential import COMPARED, SHOWN, compare
+from tests.support.random_logs import SETTINGS, as_of_days, doubled, random_log
 
 LOGS = int(os.environ.get("GROWTHGAUGE_LOGS", "14"))
 """How many random logs to compare; seeds count from 0."""

@@ -23,13 +23,13 @@ from aggregators.metrics import CATALOGUE, Book, MetricSettings, samples
 from aggregators.metrics.sources import SOURCES
 from aggregators.rates import Rates
 from aggregators.rules import Rules
-from aggregators.tables import Space
+from aggregators.tables.door import Space
 from growthgauge.cli import COMMANDS, cli
 from growthgauge.settings import ENV_PREFIX, Settings
-from streams.decode import Decoded, decode
-from streams.fields import ENVELOPE, FIELDS
-from streams.partition import partition_of
-from streams.pipeline_metrics import OUTCOMES, REASONS
+from streams.decoding.decode import Decoded, decode
+from streams.decoding.fields import ENVELOPE, FIELDS
+from streams.decoding.partition import partition_of
+from streams.worker.pipeline_metrics import OUTCOMES, REASONS
 from tests.acceptance.worked_examples import EXAMPLES
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
 from aggregators.facts import Facts, key
-from aggregators.tables import TablesUnavailable
+from aggregators.tables.door import TablesUnavailable
 from aggregators.tables.memory import Tables
 from exporters import collector
 from exporters.collector import make_registry

@@ -15,11 +15,11 @@ from aggregators.facts import Facts
 from aggregators.metrics import Book, MetricSettings, samples
 from aggregators.rules import DIMENSIONS, Rules
 from exporters import report
-from growthgauge.send import Router
-from tests.fuzz import TOPICS, Findings, run
-from tests.fuzz.maker import DAY, NOON, Maker
-from tests.fuzz.showing import AS_OF, show_families
-from tests.fuzz.strings import STRINGS
+from growthgauge.sending.send import Router
+from tests.support.fuzz import TOPICS, Findings, run
+from tests.support.fuzz.maker import DAY, NOON, Maker
+from tests.support.fuzz.showing import AS_OF, show_families
+from tests.support.fuzz.strings import STRINGS
 
 RECORDS = int(os.environ.get("GROWTHGAUGE_FUZZ", "3000"))
 SEED = int(os.environ.get("GROWTHGAUGE_FUZZ_SEED", "0"))

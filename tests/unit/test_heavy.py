@@ -13,13 +13,13 @@ from aggregators import users
 from aggregators.events import Session, Sessions
 from aggregators.facts import Facts, key
 from aggregators.rules import Rules
-from aggregators.tables import TablesUnavailable
+from aggregators.tables.door import TablesUnavailable
 from aggregators.users import heavy
 from aggregators.users.heavy import LIGHT, PART, Covered, is_part
 from aggregators.users.ledgers import days_of
 from growthgauge.errors import GrowthgaugeError
-from growthgauge.rebuild import rebuild
-from growthgauge.verify import verify
+from growthgauge.upkeep.rebuild import rebuild
+from growthgauge.upkeep.verify import verify
 from tests.unit.test_rebuild import NEW, OLD, PARTITIONS, facts, filled
 from tests.unit.test_users import FIRST, UTC, session
 

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 
 from growthgauge.commands import dead_letters
-from growthgauge.letters import Wanted, choose, chosen_letters, plain
-from streams.dead_letters import DeadLetter
-from streams.letters import REPLAYED, Letter, Place, letter_of
-from streams.records import REASONS
+from growthgauge.sending.dead_letter_replay import Wanted, choose, chosen_letters, plain
+from streams.decoding.records import REASONS
+from streams.kafka.dead_letter_reader import REPLAYED, Letter, Place, letter_of
+from streams.kafka.dead_letters import DeadLetter
 
 DAY = 86_400_000
 

@@ -20,7 +20,7 @@ from aggregators.facts import Facts
 from aggregators.refold import refold
 from aggregators.rules import Rules
 from aggregators.surveys import ledgers as answers
-from aggregators.tables import Meta, Space, TablesUnavailable
+from aggregators.tables.door import Meta, Space, TablesUnavailable
 
 NONE = np.zeros(0, np.int64)
 NOBODY = Sessions(ids=[], customer_ids=[], user_ids=[], occurred_at=NONE, durations=NONE, reactions=NONE, features=[])

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2
 
-from streams.partition import partition_of, partitions_of
+from streams.decoding.partition import partition_of, partitions_of
 
 _ids = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 

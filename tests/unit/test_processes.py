@@ -15,12 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from growthgauge import children, leash
-from growthgauge.children import Child
 from growthgauge.errors import GrowthgaugeError
 from growthgauge.folder import Folder
+from growthgauge.local import children, die_with_parent
+from growthgauge.local.children import Child
+from growthgauge.local.ports import Claims, any_free, is_free, is_loopback
 from growthgauge.logging import JsonFormatter, TextFormatter
-from growthgauge.ports import Claims, any_free, is_free, is_loopback
 
 SLEEPER = [sys.executable, "-c", "import time; print('awake', flush=True); time.sleep(60)"]
 
@@ -68,9 +68,12 @@ def test_children_end_in_order_and_within_the_deadline(tmp_path: Path):
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
 @pytest.mark.skipif(sys.platform != "linux", reason="both ways exist on Linux only")
-def test_a_leash_ends_with_its_parent(platform: str):
+def test_a_started_program_dies_with_its_parent(platform: str):
     """The program dies when its parent is killed, by Linux' own means and by watching, and shares its group."""
-    program = f"import sys; from growthgauge import leash; sys.platform = {platform!r}; leash.main(PARENT, {SLEEPER!r})"
+    program = (
+        "import sys; from growthgauge.local import die_with_parent; "
+        f"sys.platform = {platform!r}; die_with_parent.main(PARENT, {SLEEPER!r})"
+    )
     parent = (
         "import os, subprocess, sys, time\n"
         f"program = {program!r}.replace('PARENT', str(os.getpid()))\n"
@@ -93,7 +96,7 @@ def test_a_leash_ends_with_its_parent(platform: str):
 @pytest.mark.skipif(sys.platform != "linux", reason="as above")
 def test_a_leash_gives_its_program_s_status():
     """Also where it has to watch it."""
-    assert leash._watch(os.getppid(), [sys.executable, "-c", "raise SystemExit(7)"]) == 7
+    assert die_with_parent._watch(os.getppid(), [sys.executable, "-c", "raise SystemExit(7)"]) == 7
 
 
 def test_a_folder_is_one_up_s_own(tmp_path: Path):

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.random_logs import SETTINGS, as_of_days, doubled, random_log, shuffled
-from tests.reference import Reference, Settings
-from tests.reference.examples import get
+from tests.support.random_logs import SETTINGS, as_of_days, doubled, random_log, shuffled
+from tests.support.reference import Reference, Settings
+from tests.support.reference.examples import get
 
 
 @pytest.mark.parametrize("variant", range(len(SETTINGS)))

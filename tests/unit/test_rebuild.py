@@ -10,11 +10,11 @@ import pytest
 from aggregators.calendar import Zone
 from aggregators.facts import Facts
 from aggregators.rules import Rules
-from aggregators.tables import Commit
+from aggregators.tables.door import Commit
 from aggregators.tables.memory import Tables
 from growthgauge.errors import GrowthgaugeError
-from growthgauge.rebuild import rebuild
-from tests.demo_facts import fill
+from growthgauge.upkeep.rebuild import rebuild
+from tests.support.demo_facts import fill
 
 PARTITIONS = 2
 OLD = Rules(zone=Zone("UTC"))

@@ -4,8 +4,8 @@ from datetime import date
 from fractions import Fraction
 from math import isclose, sqrt
 
-from tests.reference import Reference, Settings, accepted
-from tests.reference.examples import at, cancel, event, get, ms, pay, signup
+from tests.support.reference import Reference, Settings, accepted
+from tests.support.reference.examples import at, cancel, event, get, ms, pay, signup
 
 
 def test_a_published_example_of_retention() -> None:

@@ -3,9 +3,9 @@
 from datetime import date
 from fractions import Fraction
 
-from tests.reference import Reference, Settings
-from tests.reference.contracts import renewals
-from tests.reference.examples import at, cancel, event, ms, pay, signup
+from tests.support.reference import Reference, Settings
+from tests.support.reference.contracts import renewals
+from tests.support.reference.examples import at, cancel, event, ms, pay, signup
 
 
 def test_trials() -> None:

@@ -9,15 +9,16 @@ import pytest
 from aggregators.calendar import Zone
 from aggregators.facts import Facts
 from aggregators.rules import Rules
-from aggregators.tables import EMPTYING, Commit, Meta, Offset, Superseded, memory
+from aggregators.tables import memory
 from aggregators.tables.agreement import disagreement, needs_replay
-from growthgauge import replay
+from aggregators.tables.door import EMPTYING, Commit, Meta, Offset, Superseded
 from growthgauge.errors import GrowthgaugeError
-from growthgauge.rebuild import rebuild
-from growthgauge.settled import metas
-from growthgauge.verify import verify
-from streams import topics
-from streams.topics import Topic
+from growthgauge.upkeep import rebuild_from_kafka
+from growthgauge.upkeep.catch_up import metas
+from growthgauge.upkeep.rebuild import rebuild
+from growthgauge.upkeep.verify import verify
+from streams.kafka import topics
+from streams.kafka.topics import Topic
 
 OLD, NEW = Rules(zone=Zone("UTC")), Rules(zone=Zone("Asia/Tokyo"))
 
@@ -46,7 +47,7 @@ def test_emptied_tables_are_for_the_new_settings(before: int, after: int):
     """Every shard of before and after holds nothing; those that stay are for the new workers, the others are gone."""
     tables = filled(before)
     shown: list[int] = []
-    replay.empty(tables, NEW, after, max(before, after), shown.append)
+    rebuild_from_kafka.empty(tables, NEW, after, max(before, after), shown.append)
     assert shown[-1] == max(before, after)
     for number, meta in enumerate(metas(tables, 8)):
         made_for = (NEW.fingerprint(), after) if number < after else (None, None)
@@ -76,7 +77,7 @@ def test_an_interruption_anywhere_can_go_on(before: int, after: int, cut: int, m
         for name in ("start_emptying", "empty"):
             patched.setattr(tables, name, counted(getattr(tables, name)))
         with pytest.raises(KeyboardInterrupt):
-            replay.empty(tables, NEW, after, 6, lambda _: None)
+            rebuild_from_kafka.empty(tables, NEW, after, 6, lambda _: None)
     there = metas(tables, 6)
     if any(meta.fingerprint != OLD.fingerprint() for meta in there[:before]):
         assert any((meta.fingerprint or "").startswith(EMPTYING) for meta in there)
@@ -88,7 +89,7 @@ def test_an_interruption_anywhere_can_go_on(before: int, after: int, cut: int, m
                 rebuild(tables, rules, partitions, lambda *_: None)
     plan = replay_plan(tables, after, monkeypatch)
     assert plan.shards == 6 or not any(meta.fingerprint for meta in there[after:])
-    replay.empty(tables, NEW, after, plan.shards, lambda _: None)
+    rebuild_from_kafka.empty(tables, NEW, after, plan.shards, lambda _: None)
     for number, meta in enumerate(metas(tables, 6)):
         assert meta.partitions == (after if number < after else None)
         assert not meta.offsets
@@ -100,7 +101,7 @@ def replay_plan(
     monkeypatch: pytest.MonkeyPatch,
     there: Mapping[str, Topic] | None = None,
     earliest: int = 0,
-) -> replay.Plan:
+) -> rebuild_from_kafka.Plan:
     """Make a plan with a broker that has one topic of 100 records a partition."""
     there = {"t": Topic("id", partitions)} if there is None else there
     monkeypatch.setattr(
@@ -109,12 +110,12 @@ def replay_plan(
     monkeypatch.setattr(topics, "earliest", lambda _, places, *__: dict.fromkeys(places, earliest))
     monkeypatch.setattr(topics, "ends", lambda _, places, *__: dict.fromkeys(places, 100))
     name = next(iter(there))
-    return replay.plan(tables, "nowhere:1", [name], partitions)
+    return rebuild_from_kafka.plan(tables, "nowhere:1", [name], partitions)
 
 
-def told(plan: replay.Plan) -> str:
+def told(plan: rebuild_from_kafka.Plan) -> str:
     """Give what a plan says."""
-    return "\n".join(replay.outlook(plan))
+    return "\n".join(rebuild_from_kafka.outlook(plan))
 
 
 def test_what_can_be_read_again_is_counted(monkeypatch: pytest.MonkeyPatch):
@@ -168,7 +169,7 @@ def test_two_at_once_do_no_harm(monkeypatch: pytest.MonkeyPatch):
 
     monkeypatch.setattr(tables, "empty", later)
     with pytest.raises(GrowthgaugeError, match="Another `growthgauge rebuild`"):
-        replay.empty(tables, NEW, 2, 2, lambda _: None)
+        rebuild_from_kafka.empty(tables, NEW, 2, 2, lambda _: None)
     assert list(tables.shard(0).ledgers("users"))
     with pytest.raises(Superseded):
         whole(0, Meta(), None)

@@ -41,7 +41,7 @@ def test_only_the_redis_tables_open_a_socket_to_redis() -> None:
     """One module of the whole product imports the Redis client."""
     modules = [path for ring in (*FORBIDDEN, "growthgauge") for path in (ROOT / ring).rglob("*.py")]
     users = {path.relative_to(ROOT).as_posix() for path in modules if imports(path) & {"redis", "hiredis", "socket"}}
-    assert {path for path in users if path.startswith("aggregators")} == {"aggregators/tables/redis.py"}
+    assert {path for path in users if path.startswith("aggregators")} == {"aggregators/tables/redis/connection.py"}
 
 
 def test_pure_rules_read_no_clock() -> None:

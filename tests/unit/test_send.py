@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from aggregators.tables import Meta, Offset
-from growthgauge import lines
-from growthgauge.lines import Chunk, chunks
-from growthgauge.send import Router
+from aggregators.tables.door import Meta, Offset
+from growthgauge.sending import lines
+from growthgauge.sending.lines import Chunk, chunks
+from growthgauge.sending.send import Router
 from growthgauge.settings import Settings
-from growthgauge.settled import behind
-from streams.partition import partition_of
+from growthgauge.upkeep.catch_up import behind
+from streams.decoding.partition import partition_of
 
 TOPICS = Settings().topics
 ROUTE = Router(TOPICS, 12)

@@ -12,14 +12,15 @@ import pytest
 from aggregators.calendar import DAY_MS, Zone
 from aggregators.customers import long
 from aggregators.rules import Rules
-from aggregators.tables import Commit, Meta, TablesUnavailable, memory
-from streams import shards
-from streams.config import WorkerConfig
-from streams.dead_letters import MESSAGE_BYTES, DeadLetter, DeadLettersUnavailable
-from streams.partition import partition_of
-from streams.pipeline_metrics import PipelineMetrics
-from streams.shards import Misplaced, ShardProcessor, Span, WrongTables
-from streams.transport import Batch
+from aggregators.tables import memory
+from aggregators.tables.door import Commit, Meta, TablesUnavailable
+from streams.decoding.partition import partition_of
+from streams.kafka.dead_letters import MESSAGE_BYTES, DeadLetter, DeadLettersUnavailable
+from streams.kafka.transport import Batch
+from streams.worker import shards
+from streams.worker.config import WorkerConfig
+from streams.worker.pipeline_metrics import PipelineMetrics
+from streams.worker.shards import Misplaced, ShardProcessor, Span, WrongTables
 
 NOON = 1_790_000_000_000
 CONFIG = WorkerConfig(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.times import instant, instants
+from streams.decoding.times import instant, instants
 
 NEW_YEAR = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 

@@ -10,16 +10,16 @@ import pytest
 from aggregators import activity, customers, expenses, surveys
 from aggregators.calendar import Zone
 from aggregators.facts import MEASURES, key, parts
-from aggregators.identities import IDENTITIES, MEANINGS, unbalanced
 from aggregators.metrics import Book, MetricSettings
+from aggregators.metrics.identities import IDENTITIES, MEANINGS, unbalanced
 from aggregators.rules import Rules
-from aggregators.tables import Busy
+from aggregators.tables.door import Busy
 from aggregators.tables.memory import Tables
 from exporters.collector import GrowthCollector
 from exporters.growth import Growth
-from growthgauge.copied import Copy
 from growthgauge.errors import GrowthgaugeError
-from growthgauge.verify import Verified, verify
+from growthgauge.upkeep.shard_copy import Copy
+from growthgauge.upkeep.verify import Verified, verify
 from tests.unit import test_rebuild
 from tests.unit.test_rebuild import NEW, OLD, PARTITIONS
 

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from aggregators.tables import TablesUnavailable, memory
-from streams import topics, watch
-from streams.outages import Outage
-from streams.pipeline_metrics import PipelineMetrics
-from streams.watch import Reading, Watch
+from aggregators.tables import memory
+from aggregators.tables.door import TablesUnavailable
+from streams.kafka import topics
+from streams.worker import health
+from streams.worker.health import Reading, Watch
+from streams.worker.outages import Outage
+from streams.worker.pipeline_metrics import PipelineMetrics
 from tests.unit.test_shards import CONFIG
 
 
@@ -83,9 +85,9 @@ class Bench:
         self.watch = Watch(CONFIG, self.tables, self.work, self.metrics)  # type: ignore[arg-type]
         self.watch.reading = Reading(App(), self.positions)  # type: ignore[arg-type]
         # Of the module's own clock only: the event loop goes by the real one.
-        monkeypatch.setattr(watch, "time", SimpleNamespace(monotonic=lambda: self.now))
-        monkeypatch.setattr(watch, "LOOK_SECONDS", 0.001)
-        monkeypatch.setattr(watch, "PING_SECONDS", 0.001)
+        monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: self.now))
+        monkeypatch.setattr(health, "LOOK_SECONDS", 0.001)
+        monkeypatch.setattr(health, "PING_SECONDS", 0.001)
         monkeypatch.setattr(topics, "describe", self.describe)
 
     def describe(self, *_: Any) -> dict[str, topics.Topic]:

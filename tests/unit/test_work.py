@@ -7,11 +7,12 @@ import logging
 
 import pytest
 
-from aggregators.tables import Commit, Meta, TablesUnavailable, memory
-from streams import work
-from streams.pipeline_metrics import PipelineMetrics
-from streams.transport import TP
-from streams.work import Work
+from aggregators.tables import memory
+from aggregators.tables.door import Commit, Meta, TablesUnavailable
+from streams.kafka.transport import TP
+from streams.worker import dispatch
+from streams.worker.dispatch import Work
+from streams.worker.pipeline_metrics import PipelineMetrics
 from tests.unit.test_shards import CONFIG, batch
 
 
@@ -44,7 +45,7 @@ def test_tables_that_only_answer_are_not_back(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An outage of writes is told once and lasts until a write succeeds, though the tables answer all the time."""
-    monkeypatch.setattr(work, "RETRY_SECONDS", (0.01,))
+    monkeypatch.setattr(dispatch, "RETRY_SECONDS", (0.01,))
     caplog.set_level(logging.INFO, "growthgauge.worker")
     tables = memory.Tables()
     metrics = PipelineMetrics(CONFIG.names, CONFIG.partitions)

@@ -8,11 +8,11 @@ import pytest
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
-from streams import outages, quiet
-from streams.assignor import ShardAssignor
-from streams.outages import Outage
-from streams.pipeline_metrics import PipelineMetrics
-from streams.topics import Topic, problems
+from streams.kafka.assignor import ShardAssignor
+from streams.kafka.topics import Topic, problems
+from streams.worker import library_logs, outages
+from streams.worker.outages import Outage
+from streams.worker.pipeline_metrics import PipelineMetrics
 
 
 class Cluster(ClusterMetadata):
@@ -91,7 +91,7 @@ def test_libraries_speak_in_single_lines(caplog: pytest.LogCaptureFixture) -> No
     """A library's error is one line without its traceback, and the same one does not come again at once."""
     logger = logging.getLogger("some.library")
     logger.propagate = False
-    logger.addHandler(quiet.Digest())
+    logger.addHandler(library_logs.Digest())
     for _ in range(5):
         try:
             (_ for _ in ()).throw(OSError("gone"))

@@ -1,0 +1,1 @@
+"""The tables in Redis, one server or a Redis Cluster."""

@@ -1,0 +1,1 @@
+"""The worker's process: partitions to shards, batches to commits, health."""
