@@ -97,11 +97,14 @@ def decode(
 
 
 _Id = Annotated[str, Meta(min_length=1, max_length=events.MAX_ID_LENGTH)]
-_Milliseconds = Annotated[int, Meta(ge=events.FIRST_INSTANT, le=events.LAST_INSTANT)]
+_IN_CALENDAR = Meta(ge=events.FIRST_INSTANT, le=events.LAST_INSTANT)
+_Milliseconds = Annotated[int, _IN_CALENDAR] | Annotated[float, _IN_CALENDAR]
 _Seconds = Annotated[float, Meta(ge=0, le=events.MAX_DURATION_SECONDS)]
 _Feature = Annotated[str, Meta(min_length=1, max_length=events.MAX_FEATURE_LENGTH)]
 _Features = Annotated[tuple[_Feature, ...], Meta(max_length=events.MAX_FEATURES)]
-_Reactions = Annotated[int, Meta(ge=0, le=events.MAX_REACTIONS)]
+_REACTIONS = Meta(ge=0, le=events.MAX_REACTIONS)
+_Reactions = Annotated[int, _REACTIONS] | Annotated[float, _REACTIONS]
+_Zero = Annotated[int, Meta(ge=0, le=0)] | Annotated[float, Meta(ge=0, le=0)]
 
 
 class _Wire(msgspec.Struct, gc=False):
@@ -115,7 +118,7 @@ class _Wire(msgspec.Struct, gc=False):
     duration_seconds: _Seconds | None = 0.0
     features: _Features | None = ()
     reactions: _Reactions | None = 0
-    revision: Literal[0] | None = 0
+    revision: _Zero | None = 0
     withdrawn: bool | None = False
 
 
@@ -167,6 +170,8 @@ def _columns(wires: list[_Wire], stamps: NDArray[np.int64], gate: Gate) -> tuple
     fits &= occurred_at >= gate.accept_from
     fits &= (occurred_at - gate.allowed_skew_ms <= stamps) | (stamps < 0)
     fits &= partitions_of(customer_ids, gate.partitions) == gate.partition
+    reactions, whole = _integers([wire.reactions for wire in wires])
+    fits &= whole
     withdrawn = [wire.withdrawn for wire in wires]
     if True in withdrawn:
         fits &= ~np.array(withdrawn, dtype=np.bool_)
@@ -176,7 +181,7 @@ def _columns(wires: list[_Wire], stamps: NDArray[np.int64], gate: Gate) -> tuple
         user_ids=user_ids,
         occurred_at=occurred_at,
         durations=_durations([wire.duration_seconds for wire in wires]),
-        reactions=_integers([wire.reactions for wire in wires]),
+        reactions=reactions,
         features=features,
     )
     return sessions, fits
@@ -194,7 +199,10 @@ def _durations(seconds: list[float | None]) -> NDArray[np.int64]:
     return milliseconds
 
 
-def _integers(values: list[int | None]) -> NDArray[np.int64]:
+def _integers(values: list[float | None]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Return numbers as int64[n_rows], and where they are whole, bool[n_rows]; None is 0."""
     if None in values:
         values = [value or 0 for value in values]
-    return np.array(values, dtype=np.int64)
+    given = np.array(values)
+    integers = given.astype(np.int64)
+    return integers, integers == given

@@ -116,11 +116,17 @@ def _word(words: tuple[str, ...]) -> Callable[[Any], str]:
     return read_word
 
 
+def _whole(value: Any) -> Any:
+    """Return a number without a fraction as an integer (what pandas writes as `9.0`), anything else as it is."""
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
 def _integer(least: int, most: int) -> Callable[[Any], int]:
     def read_integer(value: Any) -> int:
-        if type(value) is not int or not least <= value <= most:
+        number = _whole(value)
+        if type(number) is not int or not least <= number <= most:
             raise ValueError
-        return value
+        return number
 
     return read_integer
 
@@ -133,8 +139,9 @@ def _flag(value: Any) -> bool:
 
 def _moment(value: Any) -> int:
     """Read a time that may yet be anywhere: what is too old or in the future is another matter than its form."""
-    if type(value) is int:
-        return value
+    number = _whole(value)
+    if type(number) is int:
+        return number
     if type(value) is not str:
         raise ValueError
     return instant(value)

@@ -50,8 +50,8 @@ class Refused(Exception):  # noqa: N818 - an outcome, not an error
 def read(value: bytes | None, timestamp: int, gate: Gate) -> Event | Session:
     """Turn a record's value into its event.
 
-    Of a field that an object has twice the last one counts. Numbers are exact about their kind: 1.0 and true are not
-    integers.
+    Of a field that an object has twice the last one counts. A number with a fraction of zero is an integer
+    (1.0), true is none.
 
     Args:
         value: what the record holds, None for a tombstone.
