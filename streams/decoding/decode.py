@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from aggregators import events
 from aggregators.events import Event, Session, Sessions
 from streams.decoding import records
-from streams.decoding.fields import duration
+from streams.decoding.fields import CONTROL, duration
 from streams.decoding.partition import partitions_of
 from streams.decoding.records import Gate, Reason, Refused
 from streams.decoding.times import instants
@@ -62,12 +62,14 @@ def decode(
         allowed_skew_ms: how much later than its record's timestamp an event may be.
     """
     gate = Gate(partition, partitions, accept_from, allowed_skew_ms)
-    wires, at = _wires(values)
+    wires, at, plain = _wires(values)
     fits = np.zeros(0, dtype=np.bool_)
     sessions = Sessions.of()
     if wires:
         stamps = np.asarray(timestamps, dtype=np.int64)
         sessions, fits = _columns(wires, stamps if len(wires) == len(values) else stamps[at], gate)
+        if not plain:
+            fits &= _without_controls(sessions)
         if fits.all():
             if len(wires) == len(values):
                 return Decoded(sessions, [], [])
@@ -127,21 +129,27 @@ _REFUSALS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError
 """All that the decoder raises; the last is for a tombstone."""
 
 
-def _wires(values: Sequence[bytes | None]) -> tuple[list[_Wire], NDArray[np.int64]]:
-    """Decode those records that are plainly sessions, and give the index of each."""
+def _wires(values: Sequence[bytes | None]) -> tuple[list[_Wire], NDArray[np.int64], bool]:
+    """Decode those records that are plainly sessions.
+
+    Returns:
+        The sessions; the index of each record, int64[n_sessions]; whether no text of any can hold a control character.
+    """
     everything = np.arange(len(values))
     try:
         wires = list(map(_decode, values))  # type: ignore[arg-type]
         # The decoder skips unknown fields without a look at their encoding.
         joined = b"\n".join(values)  # type: ignore[arg-type]
-        if not joined.isascii():
+        ascii_alone = joined.isascii()
+        if not ascii_alone:
             joined.decode()
         if max(map(len, values), default=0) > records.MAX_DEPTH and any(map(records.too_deep, values)):  # type: ignore[arg-type]
             raise RecursionError
     except _REFUSALS:
         pass
     else:
-        return wires, everything
+        # In ASCII a control character stands escaped, but for the last one.
+        return wires, everything, ascii_alone and b"\\" not in joined and b"\x7f" not in joined
     wires, at = [], []
     for index, value in enumerate(values):
         try:
@@ -154,7 +162,7 @@ def _wires(values: Sequence[bytes | None]) -> tuple[list[_Wire], NDArray[np.int6
             continue
         wires.append(wire)
         at.append(index)
-    return wires, everything[at]
+    return wires, everything[at], False
 
 
 def _columns(wires: list[_Wire], stamps: NDArray[np.int64], gate: Gate) -> tuple[Sessions, NDArray[np.bool_]]:
@@ -185,6 +193,15 @@ def _columns(wires: list[_Wire], stamps: NDArray[np.int64], gate: Gate) -> tuple
         features=features,
     )
     return sessions, fits
+
+
+def _without_controls(sessions: Sessions) -> NDArray[np.bool_]:
+    """Return where no text of a session holds a control character: bool[n_sessions]."""
+    texts = sessions.ids, sessions.customer_ids, sessions.user_ids, map(" ".join, sessions.features)
+    joined = list(map(" ".join, zip(*texts, strict=True)))
+    if CONTROL.search(" ".join(joined)) is None:
+        return np.ones(len(joined), dtype=np.bool_)
+    return np.array([CONTROL.search(text) is None for text in joined])
 
 
 def _durations(seconds: list[float | None]) -> NDArray[np.int64]:

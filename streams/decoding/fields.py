@@ -17,6 +17,13 @@ _MAX_SHOWN = 60
 """Characters of a refused value that a message repeats."""
 
 
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What no text of an event may hold: control characters, and bidirectional embeddings, overrides and isolates.
+
+In a terminal, a log or a page they make a text look like another one.
+"""
+
+
 class Wrong(ValueError):  # noqa: N818 - an outcome, not an error
     """A value breaks a rule of its field."""
 
@@ -73,6 +80,7 @@ def _shown(value: object) -> str:
     if isinstance(value, int) and abs(value) >= 10**_MAX_SHOWN:
         return f"an integer of more than {_MAX_SHOWN} digits"
     text = repr(value) if isinstance(value, float) else msgspec.json.encode(value).decode()
+    text = CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}... ({len(text)} characters)"
 
 
@@ -92,11 +100,19 @@ def one_of(words: tuple[str, ...]) -> str:
 # Readers of single values.
 
 
+def _without_controls(text: str) -> str:
+    found = CONTROL.search(text)
+    if found is not None:
+        rule = "hold no control character and no bidirectional override"
+        raise Wrong("", f"{rule} (character {found.start() + 1} is U+{ord(found[0]):04X})", text)
+    return text
+
+
 def _text(most: int) -> Callable[[Any], str | None]:
     def read_text(value: Any) -> str | None:
         if type(value) is not str or len(value) > most:
             raise ValueError
-        return value or None
+        return _without_controls(value) or None
 
     return read_text
 
@@ -104,7 +120,7 @@ def _text(most: int) -> Callable[[Any], str | None]:
 def _identifier(value: Any) -> str:
     if type(value) is not str or not 0 < len(value) <= events.MAX_ID_LENGTH:
         raise ValueError
-    return value
+    return _without_controls(value)
 
 
 def _word(words: tuple[str, ...]) -> Callable[[Any], str]:
@@ -192,6 +208,10 @@ def _features(value: Any) -> tuple[str, ...]:
         if type(feature) is not str or not 0 < len(feature) <= events.MAX_FEATURE_LENGTH:
             rule = f"be a string of 1 to {events.MAX_FEATURE_LENGTH} characters"
             raise Wrong(f"[{number}]", rule, feature)
+        try:
+            _without_controls(feature)
+        except Wrong as wrong:
+            raise Wrong(f"[{number}]", wrong.rule, feature) from None
     return tuple(value)
 
 
