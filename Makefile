@@ -5,7 +5,7 @@ SOURCES := aggregators exporters growthgauge streams
 RULES := $(wildcard deploy/prometheus/rules/*.yml)
 RULE_TESTS := $(wildcard deploy/prometheus/tests/*.yml)
 
-.PHONY: help up test servers check kills differential prometheus browser fuzz chaos chaos-short chaos-proof bench bench-limits .venv unit lint promtool compose clean
+.PHONY: help up test servers check kills differential prometheus browser fuzz chaos chaos-short chaos-proof bench soak bench-limits .venv unit lint promtool compose clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ fuzz: .venv/dev.stamp ## Try a million mutated records: the long form of a unit 
 
 bench: .venv/dev.stamp ## Measure the whole path
 	$(BIN)/python -m benchmarks
+
+soak: .venv/dev.stamp ## Measure how worker, exporter and demo grow in ten quiet minutes: SOAK_MINUTES
+	$(BIN)/python -m benchmarks.soak
 
 bench-limits: .venv/dev.stamp ## Measure one very large customer and user, many values of labels, and a backlog's memory
 	$(BIN)/python -m benchmarks.limits

@@ -14,6 +14,15 @@ from aggregators.calendar import Zone
 
 DIMENSIONS = ("plan", "country", "channel", "owner")
 HEALTH_PARTS = ("recency", "frequency", "breadth", "adoption", "payment", "sentiment", "tenure")
+BOUNDS: dict[str, tuple[int, int]] = {
+    "lapse_grace_days": (0, 3650),
+    "purchase_lapse_days": (1, 36_500),
+    # An id keeps the low byte of its day: days further apart than that look alike.
+    "dedupe_days": (1, 255),
+    "health_users": (1, 1_000_000),
+    "health_features": (1, 1000),
+}
+"""The least and the greatest value of every rule that is a whole number: what each fold can work with."""
 FOLD_VERSION = 2
 """One more whenever a fold gives other facts for the same ledger."""
 
@@ -37,7 +46,15 @@ class Rules(msgspec.Struct, frozen=True):
     """The fingerprint's first 48 bits, for what is stored with a ledger; worked out, not given."""
 
     def __post_init__(self) -> None:
-        """Work out the tag."""
+        """Check the bounds, and work out the tag.
+
+        Raises:
+            ValueError: a rule lies outside of its `BOUNDS`.
+        """
+        for name, (least, most) in BOUNDS.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ValueError(f"{name} is {value}: set it to at least {least} and at most {most}")
         msgspec.structs.force_setattr(self, "tag", int(self.fingerprint()[:12], 16))
 
     def fingerprint(self) -> str:

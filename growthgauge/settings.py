@@ -23,7 +23,7 @@ from pydantic_settings import (
 )
 
 from aggregators.events import TYPES, Type
-from aggregators.rules import whole_weights
+from aggregators.rules import BOUNDS, whole_weights
 from growthgauge.errors import WrongUsage
 from growthgauge.folder import Folder, candidates
 
@@ -49,6 +49,12 @@ HEALTH_WEIGHTS: dict[str, int | float] = {
 Port = Annotated[int, Field(ge=1, le=65535)]
 Names = Annotated[tuple[str, ...], NoDecode]
 """A list of names: JSON, or separated by commas."""
+
+
+def _bounded(rule: str, default: int | None, description: str) -> Any:
+    """Return the field of a setting that is a rule, within the bounds that the rule itself has."""
+    least, most = BOUNDS[rule]
+    return Field(default, ge=least, le=most, description=description)
 
 
 class Settings(BaseSettings):
@@ -87,11 +93,11 @@ class Settings(BaseSettings):
     accept_from: dt.date = Field(dt.date(1990, 1, 1), description="First day of which events are accepted.")
 
     time_zone: str = Field("UTC", description="Reporting time zone, an IANA name.")
-    lapse_grace_days: int = Field(30, ge=0, le=3650, description="Days after a coverage's end until it lapses.")
-    purchase_lapse_days: int | None = Field(
-        None, ge=1, le=36_500, description="Days after the last payment until a customer without MRR is absent."
+    lapse_grace_days: int = _bounded("lapse_grace_days", 30, "Days after a coverage's end until it lapses.")
+    purchase_lapse_days: int | None = _bounded(
+        "purchase_lapse_days", None, "Days after the last payment until a customer without MRR is absent."
     )
-    dedupe_days: int = Field(100, ge=1, le=36_500, description="Days of session ids that a user's ledger keeps.")
+    dedupe_days: int = _bounded("dedupe_days", 100, "Days of session ids that a user's ledger keeps.")
 
     reporting_currency: str = Field("USD", description="ISO 4217 currency of converted amounts.")
     rates_file: Path | None = Field(
@@ -105,8 +111,8 @@ class Settings(BaseSettings):
     health_weights: dict[str, Annotated[int | float, Field(ge=0, le=1000)]] = Field(
         HEALTH_WEIGHTS, description="Weights of the health score's parts, JSON; parts left out keep their weight."
     )
-    health_users: int = Field(3, ge=1, le=1_000_000, description="Active users for full breadth.")
-    health_features: int = Field(5, ge=1, le=1000, description="Features used for full adoption.")
+    health_users: int = _bounded("health_users", 3, "Active users for full breadth.")
+    health_features: int = _bounded("health_features", 5, "Features used for full adoption.")
     targets: dict[str, float] = Field(
         {}, description='Targets for plots and alerts, JSON: {"customer_churn_ratio": 0.03}.'
     )

@@ -24,9 +24,6 @@ from aggregators.users.seen import Seen, days_in, marks, owners_of
 
 SPACE: Space = "users"
 
-MAX_DEDUPE_DAYS = 255
-"""An id keeps the low byte of its day: more days could not be told apart."""
-
 _ID_MASK = ~0xFF
 _TABLES_END_MS = 16_725_225_600_000
 """2500-01-01: until then a column of instants becomes days at once."""
@@ -64,10 +61,8 @@ def apply(
 
     Raises:
         TablesUnavailable: a part is missing.
-        ValueError: a ledger of an unknown format, or more `dedupe_days` than an id can tell apart.
+        ValueError: a ledger of an unknown format.
     """
-    if rules.dedupe_days > MAX_DEDUPE_DAYS:
-        raise ValueError(f"dedupe_days is {rules.dedupe_days}: set it to at most {MAX_DEDUPE_DAYS}")
     if not len(sessions):
         return {}
     names, users = sessions.users

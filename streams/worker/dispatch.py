@@ -27,6 +27,22 @@ RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 T = TypeVar("T")
 
 
+class _Lane:
+    """One shard's own thread, and how its batches get on."""
+
+    def __init__(self, number: int, processor: ShardProcessor) -> None:
+        """Begin with nothing to do."""
+        self.processor = processor
+        # One thread a shard: a task that nobody waits for any more still ends before the next one begins.
+        self.executor = ThreadPoolExecutor(1, thread_name_prefix=f"shard-{number}")
+        self.in_work = 0
+        self.moved = time.monotonic()
+        """When something last got done, or failed for a reason that is known."""
+        self.failing = False
+        """Whether the last attempt at a batch failed, for whatever reason."""
+        self.wrong = Outage(f"A batch of partition {number} could not be processed")
+
+
 class Work:
     """Processes batches on threads, so that the event loop is always free; keeps trying while something is down."""
 
@@ -37,20 +53,48 @@ class Work:
         self._config, self._tables, self._metrics = config, tables, metrics
         self._on_wrong_tables = on_wrong_tables
         self._dead_letters = DeadLetters(config.broker, config.dead_letters)
-        self._shards: dict[int, tuple[ShardProcessor, ThreadPoolExecutor]] = {}
+        self._lanes: dict[int, _Lane] = {}
         self.tables_outage = Outage("The tables do not take the events")
         self._letters_outage = Outage("Dead letters cannot be sent")
-        self._wrong = Outage("A batch could not be processed")
-        self.in_work = 0
         self._refused = set[int]()
         """Batches in work, by `id`, that the tables did not take at the last attempt."""
-        self.progress = time.monotonic()
-        """When something last got done, or failed for a reason that is known."""
+        self._unsent = set[int]()
+        """Batches in work, by `id`, whose dead letters could not be sent at the last attempt."""
+        self._excused = time.monotonic()
+
+    @property
+    def in_work(self) -> int:
+        """The number of batches in work."""
+        return sum(lane.in_work for lane in self._lanes.values())
+
+    def at_work(self) -> set[int]:
+        """Return the shards that have a batch in work."""
+        return {number for number, lane in self._lanes.items() if lane.in_work}
+
+    def failing(self) -> set[int]:
+        """Return the shards whose batch failed at the last attempt."""
+        return {number for number, lane in self._lanes.items() if lane.failing}
+
+    def moved(self, number: int | None = None) -> float:
+        """Return when a shard (None: any of them) last got something done, or failed for a reason that is known.
+
+        It is a reading of the monotonic clock, in seconds.
+        """
+        if number is None:
+            return max((self._excused, *(lane.moved for lane in self._lanes.values())))
+        lane = self._lanes.get(number)
+        if lane is not None and lane.in_work:
+            return lane.moved
+        return max(self._excused, lane.moved) if lane else self._excused
+
+    def excuse(self) -> None:
+        """Count waiting for something to read as progress, of the shards that have nothing in work."""
+        self._excused = time.monotonic()
 
     def covered(self, tp: TP) -> int | None:
         """Give the next offset that the tables had at the last look."""
-        shard = self._shards.get(tp.partition)
-        return shard[0].covered.get(tp.topic) if shard else None
+        lane = self._lanes.get(tp.partition)
+        return lane.processor.covered.get(tp.topic) if lane else None
 
     async def gone_back(self, placed: Mapping[str, Sequence[int]]) -> list[TP]:
         """Give those of some partitions, by topic, of which the tables cover less than they did.
@@ -72,16 +116,21 @@ class Work:
             self._on_wrong_tables(str(error))
             raise
         except TablesUnavailable:
-            self._failed()
+            self._lane(tp.partition).moved = time.monotonic()
+            self._metrics.redis_up.set(0)
             raise
-        self._succeeded()
+        self._lane(tp.partition).moved = time.monotonic()
+        self.answered()
         return span
 
     async def process(self, batch: Batch, positions: Positions) -> None:
         """Bring a batch into the tables, however long that takes, unless its partition goes away meanwhile."""
         tp = TP(batch.topic, batch.partition)
         waits = iter(RETRY_SECONDS)
-        self.in_work += 1
+        lane, me = self._lane(batch.partition), id(batch)
+        if not lane.in_work:
+            lane.moved = time.monotonic()
+        lane.in_work += 1
         try:
             while positions.identity(tp) == batch.identity:
                 try:
@@ -94,44 +143,50 @@ class Work:
                     self._on_wrong_tables(str(error))
                     return
                 except TablesUnavailable as error:
-                    self._failed()
-                    self._refused.add(id(batch))
+                    lane.moved = time.monotonic()
+                    self._refused.add(me)
+                    self._metrics.redis_up.set(0)
                     self.tables_outage.begin(str(error))
                 except DeadLettersUnavailable as error:
-                    self._refused.discard(id(batch))
-                    self._failed(tables=True)
+                    lane.moved = time.monotonic()
+                    self._refused.discard(me)
+                    self._unsent.add(me)
                     self._letters_outage.begin(str(error))
                 except Exception as error:  # it must not pass for a processed batch
-                    if not self._wrong.on:
+                    if not lane.wrong.on:
                         log.exception("A batch of %s-%d could not be processed.", *tp, extra={"action": "batch_failed"})
-                    self._wrong.begin(f"{type(error).__name__}: {error}")
+                    lane.wrong.begin(f"{type(error).__name__}: {error}")
                 else:
-                    self._refused.discard(id(batch))
-                    self._succeeded()
-                    self._letters_outage.end()
-                    self._wrong.end()
+                    lane.moved, lane.failing = time.monotonic(), False
+                    lane.wrong.end()
+                    self._settled(me)
                     return
+                lane.failing = True
                 await asyncio.sleep(next(waits, RETRY_SECONDS[-1]))
         finally:
-            self.in_work -= 1
-            self._refused.discard(id(batch))
+            lane.in_work -= 1
+            lane.failing = lane.failing and bool(lane.in_work)
+            self._refused.discard(me)
+            self._unsent.discard(me)
 
     async def close(self) -> None:
         """Let go of everything; threads that are still at work are not waited for."""
-        for processor, executor in self._shards.values():
-            executor.submit(processor.close)
-            executor.shutdown(wait=False)
-        self._shards.clear()
+        for lane in self._lanes.values():
+            lane.executor.submit(lane.processor.close)
+            lane.executor.shutdown(wait=False)
+        self._lanes.clear()
         await self._dead_letters.close()
 
     async def _run(self, number: int, task: Callable[[ShardProcessor], T]) -> T:
-        if number not in self._shards:
+        lane = self._lane(number)
+        return await asyncio.get_running_loop().run_in_executor(lane.executor, task, lane.processor)
+
+    def _lane(self, number: int) -> _Lane:
+        if number not in self._lanes:
             shard = self._tables.shard(number)
             processor = ShardProcessor(self._config, number, shard, self._dead_letters, self._metrics)
-            # One thread a shard: a task that nobody waits for any more still ends before the next one begins.
-            self._shards[number] = processor, ThreadPoolExecutor(1, thread_name_prefix=f"shard-{number}")
-        processor, executor = self._shards[number]
-        return await asyncio.get_running_loop().run_in_executor(executor, task, processor)
+            self._lanes[number] = _Lane(number, processor)
+        return self._lanes[number]
 
     def answered(self) -> None:
         """Note that the tables answer; they are not back while there is a batch that they do not take."""
@@ -139,11 +194,10 @@ class Work:
             self._metrics.redis_up.set(1)
             self.tables_outage.end()
 
-    def _succeeded(self) -> None:
-        self.progress = time.monotonic()
+    def _settled(self, batch: int) -> None:
+        """Note that a batch is in the tables: an outage is over when no batch of any shard waits for its end."""
+        self._refused.discard(batch)
+        self._unsent.discard(batch)
         self.answered()
-
-    def _failed(self, *, tables: bool = False) -> None:
-        self.progress = time.monotonic()
-        if not tables:
-            self._metrics.redis_up.set(0)
+        if not self._unsent:
+            self._letters_outage.end()

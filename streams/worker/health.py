@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -29,6 +30,9 @@ PING_SECONDS = 5.0
 """How often tables, and a broker that is silent, are."""
 STALL_SECONDS = 120.0
 """Work to do and nothing done for so long is not healthy."""
+COLLECT_SECONDS = 60.0
+"""How often the garbage collector looks for cycles: aiokafka's answers hang in them, and where little comes the
+collector's own count of objects is reached only after the better part of an hour."""
 
 
 class Reading(NamedTuple):
@@ -46,7 +50,8 @@ class Watch:
         self._config, self._tables, self._work, self._metrics = config, tables, work, metrics
         self._broker_outage = Outage("There is nothing to read")
         self._failure = Outage("The worker could not look after itself")
-        self._behind = 0
+        self._busy_since: dict[int, float] = {}
+        """The shards that have something to do, and since when."""
         self.reading: Reading | None = None
         """What is being read; None before, between and after."""
 
@@ -54,16 +59,22 @@ class Watch:
         """Look for ever."""
         async with asyncio.TaskGroup() as looks:
             looks.create_task(self._repeat(self._look_at_lag, LOOK_SECONDS))
+            looks.create_task(self._repeat(self._collect, COLLECT_SECONDS))
             for look in (self._look_at_tables, self._look_for_the_past, self._look_for_the_broker):
                 looks.create_task(self._repeat(look, PING_SECONDS))
 
     def healthy(self) -> tuple[bool, dict[str, Any]]:
-        """Say whether starting the worker again would not help: it gets on, has nothing to do, or waits for others."""
-        stalled = self._busy() and self._idle() > STALL_SECONDS
-        return not stalled, {
-            "healthy": not stalled,
+        """Say whether starting the worker again would not help.
+
+        Healthy is a worker of which every shard gets on, has nothing to do, or waits for others.
+        """
+        stalled = self._stalled(STALL_SECONDS)
+        healthy = not stalled and not (not self._reads() and self._idle() > STALL_SECONDS)
+        return healthy, {
+            "healthy": healthy,
             "seconds_since_progress": round(self._idle(), 1),
-            "busy": self._busy(),
+            "busy": bool(self._busy_since or not self._reads()),
+            "stalled_partitions": stalled,
         }
 
     def ready(self) -> tuple[bool, dict[str, Any]]:
@@ -74,12 +85,18 @@ class Watch:
         return ready, {"ready": ready, "assigned": positions.placed if positions else {}, "tables": tables}
 
     def _idle(self) -> float:
-        return time.monotonic() - self._work.progress
+        return time.monotonic() - self._work.moved()
 
-    def _busy(self) -> bool:
-        """Whether there is something to do; to get something to read is."""
-        settled = self.reading is not None and self.reading.positions.settled
-        return bool(self._work.in_work or self._behind or not settled)
+    def _reads(self) -> bool:
+        """Whether it reads what it was assigned; until then there is something to do."""
+        return self.reading is not None and self.reading.positions.settled
+
+    def _stalled(self, seconds: float) -> list[int]:
+        """Return the shards that have had something to do for so long, and have got nothing done."""
+        now = time.monotonic()
+        return sorted(
+            number for number, since in self._busy_since.items() if now - max(since, self._work.moved(number)) > seconds
+        )
 
     async def _repeat(self, look: Callable[[], Awaitable[None]], seconds: float) -> None:
         while True:
@@ -94,7 +111,15 @@ class Watch:
     async def _look_at_lag(self) -> None:
         lags = self._lags()
         self._metrics.lag(lags)
-        self._behind = sum(lags.values())
+        now = time.monotonic()
+        busy = self._work.at_work() | {partition for (_, partition), records in lags.items() if records}
+        self._busy_since = {number: self._busy_since.get(number, now) for number in busy}
+        failing = self._work.failing().union(self._stalled(STALL_SECONDS))
+        assigned = {partition for _, partition in lags}
+        self._metrics.failing({partition: partition in failing for partition in sorted(assigned | failing)})
+
+    async def _collect(self) -> None:
+        gc.collect()
 
     async def _look_at_tables(self) -> None:
         try:
@@ -118,19 +143,21 @@ class Watch:
             positions.lost(tp)
         if found:
             log.warning(
-                "The tables have gone back in time: %d partitions are read again from where they end.",
+                "Redis holds an older state than this worker last saw (a restored snapshot, a failover, a flush): "
+                "%d partitions are read again from the offsets stored there.",
                 len(found),
                 extra={"action": "gone_back"},
             )
 
     async def _look_for_the_broker(self) -> None:
-        """Take waiting for a broker that does not answer for progress: starting the worker again would not help."""
-        if not self._broker_outage.on and not (self._busy() and self._idle() > STALL_SECONDS / 2):
+        """While Kafka does not answer, count waiting as progress: starting the worker again would not help."""
+        waits = self._stalled(STALL_SECONDS / 2) or (not self._reads() and self._idle() > STALL_SECONDS / 2)
+        if not self._broker_outage.on and not waits:
             return
         try:
             await asyncio.to_thread(topics.describe, self._config.broker, self._config.names)
         except topics.BrokerUnavailable as error:
-            self._work.progress = time.monotonic()
+            self._work.excuse()
             self._broker_outage.begin(str(error))
         else:
             self._broker_outage.end()

@@ -58,6 +58,12 @@ class PipelineMetrics:
         self.redis_up = Gauge(
             "growth_redis_up", "1 while the tables answer and take what they are given.", registry=self.registry
         )
+        self._failing = Gauge(
+            "growth_shard_failing",
+            "1 while a batch of an assigned partition cannot be processed, or hangs.",
+            ["partition"],
+            registry=self.registry,
+        )
         self._newest: dict[str, int] = {}
         self._lock = Lock()
         for event_type in TYPES:
@@ -94,6 +100,12 @@ class PipelineMetrics:
     def lost(self, topic: str, partition: int, records: int) -> None:
         """Count records that can never be read."""
         self._lost.labels(topic, partition).inc(records)
+
+    def failing(self, partitions: Mapping[int, bool]) -> None:
+        """Show of the partitions that this worker has, and of no other, whether each fails."""
+        self._failing.clear()
+        for partition, fails in partitions.items():
+            self._failing.labels(partition).set(fails)
 
     def lag(self, lags: Mapping[tuple[str, int], int]) -> None:
         """Show the lag of the partitions that this worker has, and of no other."""

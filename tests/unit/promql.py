@@ -82,6 +82,7 @@ def known_series() -> dict[str, set[str] | None]:
     scrape = GrowthCollector(growth_of(Tables()), lambda: AS_OF).collect()
     pipeline = PipelineMetrics(["growth.sessions"], 1)
     pipeline.lag({("growth.sessions", 0): 1})
+    pipeline.failing({0: False})
     pipeline.committed({"session/accepted": 1}, [], {"session": 1})
     for sample in chain.from_iterable(f.samples for f in chain(scrape, pipeline.registry.collect())):
         series.setdefault(sample.name, set()).update(sample.labels)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -53,15 +55,35 @@ class Positions:
 class Work:
     """What the shards do, told by a test."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
         """Have covered all there is."""
+        self.clock = clock
         self.tables_outage = Outage("The tables do not take the events")
-        self.in_work, self.progress, self.reached = 0, 0.0, 5
+        self.busy, self.fails = set[int](), set[int]()
+        self.reached: dict[int, int] = {}
+        self.progress: dict[int, float] = {}
+        self.excused = 0.0
         self.back: list[TP] = []
 
-    def covered(self, _: TP) -> int:
+    def at_work(self) -> set[int]:
+        """Name the shards with a batch in work."""
+        return self.busy
+
+    def failing(self) -> set[int]:
+        """Name the shards whose batch failed."""
+        return self.fails
+
+    def moved(self, number: int | None = None) -> float:
+        """Give when a shard, or any, last got on."""
+        return max(self.excused, *self.progress.values()) if number is None else self.progress.get(number, self.excused)
+
+    def excuse(self) -> None:
+        """Take waiting for progress."""
+        self.excused = self.clock()
+
+    def covered(self, tp: TP) -> int:
         """Give it."""
-        return self.reached
+        return self.reached.get(tp.partition, 5)
 
     def answered(self) -> None:
         """End the outage."""
@@ -72,6 +94,25 @@ class Work:
         return self.back
 
 
+class Moving(dict[int, float]):
+    """Shard 0 gets on all the time, shard 1 never."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Begin now."""
+        super().__init__({1: clock()})
+        self.clock = clock
+
+    def get(self, number: int, default: Any = None) -> Any:
+        """Give when a shard last got on."""
+        return self.clock() if number == 0 else super().get(number, default)
+
+
+class Cycle:
+    """Something that holds itself."""
+
+    itself: Any
+
+
 class Bench:
     """A watch on a worker, and a clock."""
 
@@ -79,8 +120,8 @@ class Bench:
         """Look without waiting."""
         self.now = 1000.0
         self.broker = True
-        self.work, self.positions, self.tables = Work(), Positions(), memory.Tables()
-        self.work.progress = self.now
+        self.work, self.positions, self.tables = Work(lambda: self.now), Positions(), memory.Tables()
+        self.work.progress, self.work.excused = {0: self.now}, self.now
         self.metrics = PipelineMetrics(CONFIG.names, CONFIG.partitions)
         self.watch = Watch(CONFIG, self.tables, self.work, self.metrics)  # type: ignore[arg-type]
         self.watch.reading = Reading(App(), self.positions)  # type: ignore[arg-type]
@@ -129,9 +170,9 @@ def test_a_worker_that_hangs_is_not_healthy(bench: Bench, what: str) -> None:
 
     def hang() -> None:
         if what == "in work":
-            bench.work.in_work = 1
+            bench.work.busy = {0}
         elif what == "behind":
-            bench.work.reached = 3
+            bench.work.reached = {0: 3}
         elif what == "not settled":
             bench.positions.settled = False
         else:
@@ -139,8 +180,59 @@ def test_a_worker_that_hangs_is_not_healthy(bench: Bench, what: str) -> None:
 
     assert bench.after(110, hang)
     assert not bench.after(30)
-    bench.work.progress = bench.now
+    bench.work.progress = {0: bench.now}
     assert bench.after(10)
+
+
+def test_a_stuck_shard_beside_a_working_one_is_not_healthy(bench: Bench) -> None:
+    """What one shard gets done is no progress of another; the metric names the one that fails."""
+
+    def work_and_stick() -> None:
+        bench.positions.placed = {"sessions": [0, 1]}
+        bench.work.busy = {0, 1}
+        bench.work.progress = Moving(lambda: bench.now)
+
+    failing = bench.metrics.registry.get_sample_value
+    assert bench.after(110, work_and_stick)
+    assert failing("growth_shard_failing", {"partition": "1"}) == 0
+    assert not bench.after(40)
+    assert bench.watch.healthy()[1]["stalled_partitions"] == [1]
+    assert failing("growth_shard_failing", {"partition": "0"}) == 0
+    assert failing("growth_shard_failing", {"partition": "1"}) == 1
+    bench.work.busy = {0}
+    assert bench.after(10)
+    assert failing("growth_shard_failing", {"partition": "1"}) == 0
+
+
+def test_a_shard_that_fails_is_shown_at_once(bench: Bench) -> None:
+    """The metric does not wait for the two minutes after which the worker is started again."""
+    bench.work.busy = bench.work.fails = {0}
+    assert bench.after(10)
+    assert bench.metrics.registry.get_sample_value("growth_shard_failing", {"partition": "0"}) == 1
+
+
+def test_a_shard_that_had_nothing_to_do_has_two_minutes(bench: Bench) -> None:
+    """Idle hours before the first record do not count as a stall."""
+    assert bench.after(600)
+    bench.work.reached = {0: 3}
+    assert bench.after(110)
+    assert not bench.after(30)
+
+
+def test_garbage_is_collected_by_time(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cycles of a worker that gets little to read go with the minute, and do not wait for a count of objects."""
+    monkeypatch.setattr(health, "COLLECT_SECONDS", 0.001)
+    cycle: list[Any] = [Cycle()]
+    cycle[0].itself = cycle
+    gone = weakref.ref(cycle[0])
+    gc.disable()
+    try:
+        del cycle
+        assert gone() is not None
+        bench.after(10)
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_a_broker_that_is_gone_is_no_stall(bench: Bench) -> None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from typing import Any
 
+import msgspec
 import pytest
 
 from aggregators.tables import memory
 from aggregators.tables.door import Commit, Meta, TablesUnavailable
-from streams.kafka.transport import TP
+from streams.decoding.partition import partition_of
+from streams.kafka.transport import TP, Batch
 from streams.worker import dispatch
 from streams.worker.dispatch import Work
 from streams.worker.pipeline_metrics import PipelineMetrics
-from tests.unit.test_shards import CONFIG, batch
+from tests.unit.test_shards import CONFIG, batch, record
 
 
 class Shard(memory.MemoryShard):
@@ -71,6 +74,65 @@ def test_tables_that_only_answer_are_not_back(
 
     asyncio.run(run())
     assert [record.action for record in caplog.records] == ["outage", "outage_over"]
+
+
+class Stuck(memory.MemoryShard):
+    """A shard that fails for a reason that nobody thought of, while `broken`."""
+
+    broken = False
+    sound: Any = None
+    """The contents of the one that works."""
+
+    def commit(self, commit: Commit) -> Meta:
+        """Break, or write."""
+        if self.broken and self._contents is not self.sound:
+            raise RuntimeError("unheard of")
+        return super().commit(commit)
+
+
+def test_a_stuck_shard_is_told_once_beside_a_working_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A shard that fails all the time is told once, whatever the others get done, and is over when its batch is in."""
+    monkeypatch.setattr(dispatch, "RETRY_SECONDS", (0.001,))
+    caplog.set_level(logging.INFO, "growthgauge.worker")
+    monkeypatch.setattr(memory, "MemoryShard", Stuck)
+    tables = memory.Tables()
+    monkeypatch.setattr(Stuck, "sound", tables._contents[0])
+    config = msgspec.structs.replace(CONFIG, partitions=2)
+    customer = {n: next(f"c{i}" for i in range(99) if partition_of(f"c{i}", 2) == n) for n in (0, 1)}
+
+    def made(number: int, start: int) -> Batch:
+        records = [record(start + i, customer_id=customer[number]) for i in range(3)]
+        return Batch("sessions", number, start, start + 3, records, "t1")
+
+    async def run() -> None:
+        working = Work(config, tables, PipelineMetrics(config.names, config.partitions), pytest.fail)
+        for number in (0, 1):
+            await working.place(TP("sessions", number), "t1", 0, None)
+        began = working.moved(1)
+        monkeypatch.setattr(Stuck, "broken", True)
+        stuck = asyncio.create_task(working.process(made(1, 0), Placed()))  # type: ignore[arg-type]
+        while not working.failing():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+        for start in range(0, 60, 3):
+            await working.process(made(0, start), Placed())  # type: ignore[arg-type]
+            await asyncio.sleep(0.002)
+        assert (working.at_work(), working.failing()) == ({1}, {1})
+        assert began <= working.moved(1) < working.moved(0)
+        excused = working.moved(1)
+        working.excuse()
+        assert working.moved(1) == excused, "who has a batch in work does not wait for the broker"
+        assert working.moved(7) > excused
+        monkeypatch.setattr(Stuck, "broken", False)
+        await stuck
+        assert (working.at_work(), working.failing()) == (set(), set())
+        assert working.covered(TP("sessions", 1)) == 3
+        await working.close()
+
+    asyncio.run(run())
+    told = [(record.action, "partition 1" in record.getMessage()) for record in caplog.records]
+    assert told == [("batch_failed", False), ("outage", True), ("outage_over", True)]
 
 
 def test_tables_that_went_back_are_noticed() -> None:
