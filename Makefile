@@ -5,7 +5,7 @@ SOURCES := aggregators exporters growthgauge streams
 RULES := $(wildcard deploy/prometheus/rules/*.yml)
 RULE_TESTS := $(wildcard deploy/prometheus/tests/*.yml)
 
-.PHONY: help up test servers check kills differential prometheus browser fuzz chaos chaos-short chaos-proof bench soak bench-limits .venv unit lint promtool compose clean
+.PHONY: help up test servers check kills differential prometheus browser fuzz mutants chaos chaos-short chaos-proof bench soak bench-limits .venv unit lint promtool compose clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ differential: .venv/dev.stamp ## Compare 200 random logs with the reference: the
 
 fuzz: .venv/dev.stamp ## Try a million mutated records: the long form of a unit test
 	GROWTHGAUGE_FUZZ=$${GROWTHGAUGE_FUZZ:-1000000} $(BIN)/python -m pytest -s --timeout=7200 tests/unit/test_fuzz.py
+
+mutants: .venv/dev.stamp ## Break the product in some sixty places, one at a time, and show that the tests notice: MUTANTS
+	$(BIN)/python -m tests.mutants
 
 bench: .venv/dev.stamp ## Measure the whole path
 	$(BIN)/python -m benchmarks

@@ -64,6 +64,21 @@ def test_everything_of_a_commit_is_read_back(tables: Tables):
     assert all_facts(tables.reader()) == {20_000: {"new": 2, key("churned", "lapsed"): -1}, -3: {"signups": 1}}
 
 
+@pytest.mark.parametrize("read", [["b1", "s1", "a1"], ["b1", "a1"], ["b1", "a1", "p1", "x"]])
+def test_ledgers_are_written_under_their_own_names(tables: Tables, read: list[str]):
+    """What was read before says nothing of what is written: other fields, as many, fewer or more, keep their bytes."""
+    shard = tables.shard(0)
+    write(shard, ledgers={"customers": {name: f"old {name}".encode() for name in read}})
+    meta = shard.begin()
+    shard.read("customers", read)
+    changed = ["b1", "a1", "part"]
+    shard.commit(commit(meta, ledgers={"customers": {name: f"new {name}".encode() for name in changed}}))
+    shard.begin()
+    names = sorted({*read, *changed})
+    expected = [f"{'new' if name in changed else 'old'} {name}".encode() for name in names]
+    assert shard.read("customers", names) == expected
+
+
 def test_offsets_and_outcomes_accumulate(tables: Tables):
     """A commit replaces the offsets that it names, leaves the others, and adds to the counts."""
     shard = tables.shard(0)

@@ -55,6 +55,24 @@ def test_days_never_go_back(name: str, seconds: int, later: int) -> None:
     assert zone.day(seconds * 1000) <= zone.day((seconds + later) * 1000)
 
 
+@pytest.mark.parametrize(
+    ("name", "begin"),
+    [
+        ("America/St_Johns", "2010-11-07T01:00"),  # at 00:01 back to 23:01 of the day before
+        ("America/Goose_Bay", "2008-11-02T01:00"),
+        ("America/Havana", "2026-11-01T03:00"),  # at 01:00 back to 00:00
+        ("Pacific/Apia", "2011-12-30T08:00"),  # a day that does not exist
+        ("America/New_York", "2026-11-01T03:00"),
+    ],
+)
+def test_days_never_go_back_around_a_transition(name: str, begin: str) -> None:
+    """Minute by minute through a night on which the clock is changed, the day stays or goes forward."""
+    zone = Zone(name)
+    days = [zone.day(local(begin) + minute * 60_000) for minute in range(8 * 60)]
+    assert days == sorted(days)
+    assert days[0] < days[-1]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_day_begins_at_its_first_instant(name: str) -> None:
     """The start of a day is on it, and the millisecond before is not."""

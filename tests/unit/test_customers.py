@@ -116,6 +116,47 @@ def test_one_of_two_subscriptions_cancelled_is_contraction() -> None:
     assert not [line for line in story(facts, "churned") if line < "2027"]
 
 
+def test_a_signup_at_the_instant_of_a_lapse_comes_before_it() -> None:
+    """By the order of items at one instant the lapse has the last word, whatever lapsed shortly before it."""
+    log = [
+        payment("2026-01-01", name="a", subscription_id="a"),
+        payment("2026-01-05", name="b", subscription_id="b"),
+        signup("2026-03-07"),
+    ]
+    expected = ["2026-01-01 new +1", "2026-03-07 churned lapsed +1"]
+    assert story(facts_of(log), *PRESENCE) == story(facts_of(reversed(log)), *PRESENCE) == expected
+
+
+WHOLE_PERIODS = [
+    *(("year", f"{year}-01-01", f"{year}-12-31") for year in (2023, 2024)),
+    *(
+        ("quarter", f"{year}-{first:02}-01", f"{year}-{first + 2:02}-{last}")
+        for year in (2023, 2024)
+        for first, last in ((1, 31), (4, 30), (7, 30), (10, 31))
+    ),
+    ("month", "2023-02-01", "2023-02-28"),
+    ("month", "2024-02-01", "2024-02-29"),
+    ("month", "2024-07-01", "2024-07-31"),
+    ("week", "2024-07-01", "2024-07-07"),
+]
+
+
+@pytest.mark.parametrize(("kind", "first", "last"), WHOLE_PERIODS)
+def test_leaving_on_the_first_and_returning_on_the_last_day_of_a_period_is_no_loss(
+    kind: str, first: str, last: str
+) -> None:
+    """The longest absence within a calendar period of each kind still counts as none at its end."""
+    log = [signup("2020-06-01", name="a"), payment("2020-06-01", interval="year", interval_count=9)]
+    facts = facts_of([*log, cancellation(first), signup(last), payment(last, name="q")])
+    days = range(day_of(dt.date.fromisoformat(first)), day_of(dt.date.fromisoformat(last)) + 1)
+    booked = dict.fromkeys(("void_customers", "void_subscribers"), 0)
+    for day, fact_key, amount in facts:
+        measure, *labels = parts(fact_key)
+        if day in days and measure in booked and labels == [kind]:
+            booked[measure] += amount
+    assert booked == {"void_customers": 1, "void_subscribers": 1}
+
+
 def test_trials_end_unless_they_convert() -> None:
     """A trial that nobody paid for ends with its grace; one that converted does not."""
     rules = Rules(zone=UTC, lapse_grace_days=3)

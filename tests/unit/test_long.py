@@ -204,6 +204,57 @@ def test_amounts_beyond_64_bits_are_swept_anew_and_come_out_right() -> None:
     assert {name[:2] for name in store.further} == {"pi"}
 
 
+def test_who_had_mrr_long_ago_comes_back() -> None:
+    """The first MRR is remembered beyond the longest window: a payment years later is no `new` one."""
+    store = Store(RULES[0])
+    day = 20_000
+    store.take([Signup(id="s", customer_id="c", occurred_at=day * DAY_MS)])
+    store.take([monthly(0, (day + 10) * DAY_MS)])
+    left = (day + 20) * DAY_MS
+    store.take([Cancellation(id="x", customer_id="c", occurred_at=left, effective_at=left)])
+    for number, later in enumerate((500, 600, 700), 1):
+        once = msgspec.structs.replace(monthly(number, (day + later) * DAY_MS), interval="one_time")
+        store.take([once])
+    store.take([monthly(9, (day + 900) * DAY_MS)])
+    assert store.facts == store.refolded()
+    moved = store.facts.days[day + 900]
+    assert [name.split("\x1f")[1] for name in moved if name.startswith("mrr\x1f")] == ["reactivation"]
+
+
+PAIRS = [(old, new) for old in RULES for new in RULES if old != new and old.zone == new.zone]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(events(), min_size=1, max_size=14),
+    st.lists(events(), min_size=1, max_size=8),
+    st.sampled_from(PAIRS),
+    st.booleans(),
+)
+def test_after_a_rebuild_under_other_rules_the_facts_are_those_of_the_new_rules(
+    before: Sequence[Event], after: Sequence[Event], rules: tuple[Rules, Rules], long_ones: bool
+) -> None:
+    """What a ledger keeps of the sweep under the old rules says nothing under the new ones."""
+    old, new = rules
+    with pytest.MonkeyPatch.context() as patch:
+        if not long_ones:
+            patch.setattr(long, "CHUNK", 1000)
+            patch.setattr(answers, "LONG", 1000)
+        store = Store(old)
+        for event in before:
+            store.take([event])
+        store.rules = new
+        rebuilt = refold(new, store, lambda _: None)
+        store.facts = rebuilt.facts
+        store.fields |= rebuilt.ledgers
+        for event in after:
+            store.take([event])
+            assert store.facts == store.refolded()
+        fresh = Store(new)
+        fresh.take([*before, *after])
+        assert store.facts == fresh.facts
+
+
 def test_a_part_that_is_lost_is_said_to_be() -> None:
     """Nothing is folded as if the part had held nothing."""
     store = Store(RULES[0])
