@@ -157,6 +157,30 @@ def test_leaving_on_the_first_and_returning_on_the_last_day_of_a_period_is_no_lo
     assert booked == {"void_customers": 1, "void_subscribers": 1}
 
 
+def test_without_grace_a_coverage_ends_at_its_very_instant() -> None:
+    """In New York 01:30 of 1 November 2026 comes twice: a coverage to the second one is not over at the first."""
+    log = [
+        payment("2026-10-01T12:00-04:00", covers_until=ms("2026-11-01T01:30-05:00")),
+        payment("2026-11-01T01:00-05:00", interval="year", name="q"),
+    ]
+    facts = facts_of(log, Rules(zone=NEW_YORK, lapse_grace_days=0))
+    assert story(facts, "renewals_decided")[0] == "2026-11-01 renewals_decided renewed 0 +1"
+
+
+def test_of_equal_plans_the_smaller_subscription_id_names_the_segment() -> None:
+    """Whichever of the two was paid first."""
+    log = [
+        payment("2026-01-01", name="b", subscription_id="b", plan="beta", interval="year"),
+        payment("2026-01-02", name="a", subscription_id="a", plan="alpha", interval="year"),
+    ]
+    lines = [line for line in story(facts_of(log), "segment_customers") if line < "2026-02" and " plan " in line]
+    assert lines == [
+        "2026-01-01 segment_customers plan beta +1",
+        "2026-01-02 segment_customers plan alpha +1",
+        "2026-01-02 segment_customers plan beta -1",
+    ]
+
+
 def test_trials_end_unless_they_convert() -> None:
     """A trial that nobody paid for ends with its grace; one that converted does not."""
     rules = Rules(zone=UTC, lapse_grace_days=3)
