@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from aggregators.customers import levels, voids
 from aggregators.customers.counts import count
 from aggregators.customers.histories import END, FIRST, History, Rewritten
-from aggregators.customers.ledger import BillingEvent, Item, Ledger, Terms, order, pack, unpack
+from aggregators.customers.items import Item, Terms, order
+from aggregators.customers.ledger import BillingEvent, Ledger, pack, unpack
 from aggregators.customers.long import Chunk, Long, is_long, is_to_be_long
 from aggregators.customers.timeline import Sweep
 from aggregators.facts import Facts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from aggregators.customers.ledger import Item, PaymentTerms, SignupTerms, Terms
+from aggregators.customers.items import Item, PaymentTerms, SignupTerms, Terms
 from aggregators.facts import Facts, key
 from aggregators.money import millionths
 from aggregators.rules import Rules

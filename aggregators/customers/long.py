@@ -13,7 +13,8 @@ import msgspec
 from xxhash import xxh3_64_intdigest
 
 from aggregators.customers.histories import History, Rewritten, thinned
-from aggregators.customers.ledger import BillingEvent, Item, Ledger, Terms, order, pruned
+from aggregators.customers.items import Item, Terms, order
+from aggregators.customers.ledger import BillingEvent, Ledger, pruned
 from aggregators.customers.timeline import Change, State, Sweep
 from aggregators.parts import Index, Read, Shelf, field, read
 from aggregators.rules import Rules

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from aggregators.calendar import DAY_MS, Zone, add_interval
+from aggregators.customers.items import CancellationTerms, Item, PaymentTerms, SignupTerms, Terms
 from aggregators.facts import key
 from aggregators.money import monthly_millionths
 from aggregators.rules import Rules
-
-if TYPE_CHECKING:
-    from aggregators.customers.ledger import CancellationTerms, Item, PaymentTerms, SignupTerms, Terms
 
 NEVER = 1 << 62
 """An instant after all others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,33 @@ FORBIDDEN = {
     "exporters": {"streams", "growthgauge", "faust", "aiokafka", "kafka"},
 }
 CLOCKS = {"time", "monotonic", "now", "utcnow", "today", "perf_counter", "sleep"}
+
+
+ROOMS = {
+    "streams/decoding": {"streams.kafka", "streams.worker", "aiokafka", "kafka", "faust"},
+    "streams/kafka": {"streams.decoding", "streams.worker"},
+}
+
+
+def modules() -> dict[str, Path]:
+    """Give every module of the product by its name."""
+    found = {}
+    for ring in (*FORBIDDEN, "growthgauge"):
+        for path in (ROOT / ring).rglob("*.py"):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    """Give the full names of what a module imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def imports(path: Path) -> set[str]:
@@ -55,3 +83,24 @@ def test_pure_rules_read_no_clock() -> None:
                 assert not (isinstance(owner, ast.Name) and owner.id in {"time", "datetime", "dt"}) or (
                     node.func.attr not in CLOCKS
                 ), f"{path}:{node.lineno}"
+
+
+def test_no_module_needs_itself() -> None:
+    """Imports go round in no circle, those for types alone included."""
+    paths = modules()
+    graph = {
+        name: {found if found in paths else found.rpartition(".")[0] for found in imported(path)} & paths.keys()
+        for name, path in paths.items()
+    }
+    order = TopologicalSorter({name: needs - {name} for name, needs in graph.items()})
+    assert len(list(order.static_order())) == len(paths)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_nothing_from_its_neighbours(room: str) -> None:
+    """What turns bytes into events knows no broker, and what speaks to the broker knows no event."""
+    paths = sorted((ROOT / room).rglob("*.py"))
+    assert len(paths) > 3
+    for path in paths:
+        found = {name for name in imported(path) for other in ROOMS[room] if f"{name}.".startswith(f"{other}.")}
+        assert not found, path
