@@ -13,7 +13,7 @@ from streams.kafka import topics
 from streams.kafka.producer import Producer, TooLarge
 from streams.kafka.topics import BrokerUnavailable
 
-HEADER = "growthgauge.upkeep.shard_copy-from"
+HEADER = "growthgauge.copied-from"
 """Says of a copy which record it is of: the topic's id, partition and offset."""
 POLL_MS = 1_000
 SILENT_POLLS = 20

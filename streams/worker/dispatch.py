@@ -38,9 +38,22 @@ class _Lane:
         self.in_work = 0
         self.moved = time.monotonic()
         """When something last got done, or failed for a reason that is known."""
-        self.failing = False
-        """Whether the last attempt at a batch failed, for whatever reason."""
+        self.failing = set[int]()
+        """Batches in work, by `id`, whose last attempt failed, for whatever reason."""
+        self.stuck = set[int]()
+        """Those of them that failed for a reason that nobody thought of."""
         self.wrong = Outage(f"A batch of partition {number} could not be processed")
+
+    def advance(self) -> None:
+        """Note progress, unless a batch is stuck: what another topic of the shard gets done is none of that batch."""
+        if not self.stuck:
+            self.moved = time.monotonic()
+
+    def free(self, batch: int) -> None:
+        """Note that a batch is not stuck; the outage is over when none is."""
+        self.stuck.discard(batch)
+        if not self.stuck:
+            self.wrong.end()
 
 
 class Work:
@@ -116,10 +129,10 @@ class Work:
             self._on_wrong_tables(str(error))
             raise
         except TablesUnavailable:
-            self._lane(tp.partition).moved = time.monotonic()
+            self._lane(tp.partition).advance()
             self._metrics.redis_up.set(0)
             raise
-        self._lane(tp.partition).moved = time.monotonic()
+        self._lane(tp.partition).advance()
         self.answered()
         return span
 
@@ -143,29 +156,33 @@ class Work:
                     self._on_wrong_tables(str(error))
                     return
                 except TablesUnavailable as error:
-                    lane.moved = time.monotonic()
+                    lane.free(me)
+                    lane.advance()
                     self._refused.add(me)
                     self._metrics.redis_up.set(0)
                     self.tables_outage.begin(str(error))
                 except DeadLettersUnavailable as error:
-                    lane.moved = time.monotonic()
+                    lane.free(me)
+                    lane.advance()
                     self._refused.discard(me)
                     self._unsent.add(me)
                     self._letters_outage.begin(str(error))
                 except Exception as error:  # it must not pass for a processed batch
                     if not lane.wrong.on:
                         log.exception("A batch of %s-%d could not be processed.", *tp, extra={"action": "batch_failed"})
+                    lane.stuck.add(me)
                     lane.wrong.begin(f"{type(error).__name__}: {error}")
                 else:
-                    lane.moved, lane.failing = time.monotonic(), False
-                    lane.wrong.end()
+                    lane.free(me)
+                    lane.advance()
                     self._settled(me)
                     return
-                lane.failing = True
+                lane.failing.add(me)
                 await asyncio.sleep(next(waits, RETRY_SECONDS[-1]))
         finally:
             lane.in_work -= 1
-            lane.failing = lane.failing and bool(lane.in_work)
+            lane.failing.discard(me)
+            lane.free(me)
             self._refused.discard(me)
             self._unsent.discard(me)
 

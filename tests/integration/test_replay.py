@@ -225,6 +225,6 @@ def test_a_copy_that_is_interrupted_goes_on(broker: Broker, monkeypatch: pytest.
     one = everything[b"123"]
     assert (one.key, one.timestamp) == (b"k123", 1123)
     assert list(one.headers[:2]) == [("trace", b"123"), ("none", None)]
-    assert one.headers[2][0] == HEADER
+    assert one.headers[2][0] == HEADER == "growthgauge.copied-from", "it stands in records that copies of before left"
     assert everything[b"7"].key is None
     assert (run().records, run().before) == (0, count + 1)

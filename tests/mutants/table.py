@@ -136,7 +136,7 @@ MUTATIONS = (
     Mutation(
         "streams/worker/dispatch.py", "if lane is not None and lane.in_work:", "if False:", "tests/unit/test_work.py"
     ),
-    Mutation("streams/worker/dispatch.py", "lane.wrong.end()", "pass", "tests/unit/test_work.py"),
+    Mutation("streams/worker/dispatch.py", "self.wrong.end()", "pass", "tests/unit/test_work.py"),
     Mutation(
         "streams/worker/health.py",
         "now - max(since, self._work.moved(number))",

@@ -135,6 +135,53 @@ def test_a_stuck_shard_is_told_once_beside_a_working_one(
     assert told == [("batch_failed", False), ("outage", True), ("outage_over", True)]
 
 
+class StuckTopic(memory.MemoryShard):
+    """A shard that fails for batches of sessions while `broken`, and takes those of other topics."""
+
+    broken = False
+
+    def commit(self, commit: Commit) -> Meta:
+        """Break, or write."""
+        if self.broken and "sessions" in commit.offsets:
+            raise RuntimeError("unheard of")
+        return super().commit(commit)
+
+
+def test_a_stuck_topic_is_told_once_beside_a_working_one_of_its_shard(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What another topic of the same shard gets done neither ends the outage nor is progress of the stuck batch."""
+    monkeypatch.setattr(dispatch, "RETRY_SECONDS", (0.001,))
+    caplog.set_level(logging.INFO, "growthgauge.worker")
+    monkeypatch.setattr(memory, "MemoryShard", StuckTopic)
+
+    async def run() -> None:
+        working = Work(CONFIG, memory.Tables(), PipelineMetrics(CONFIG.names, CONFIG.partitions), pytest.fail)
+        for topic in ("sessions", "signups"):
+            await working.place(TP(topic, 0), "t1", 0, None)
+        monkeypatch.setattr(StuckTopic, "broken", True)
+        stuck = asyncio.create_task(working.process(batch(0, 3), Placed()))  # type: ignore[arg-type]
+        while not working.failing():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.001)
+        moved = working.moved(0)
+        for start in range(0, 90, 3):
+            records = [record(start + place) for place in range(3)]
+            others = Batch("signups", 0, start, start + 3, records, "t1")
+            await working.process(others, Placed())  # type: ignore[arg-type]
+            assert (working.failing(), working.moved(0)) == ({0}, moved)
+            await asyncio.sleep(0.001)
+        await working.place(TP("signups", 0), "t1", 0, None)
+        assert working.moved(0) == moved
+        monkeypatch.setattr(StuckTopic, "broken", False)
+        await stuck
+        assert (working.failing(), working.covered(TP("sessions", 0))) == (set(), 3)
+        assert working.moved(0) > moved
+        await working.close()
+
+    asyncio.run(run())
+    assert [each.action for each in caplog.records] == ["batch_failed", "outage", "outage_over"]
+
+
 def test_tables_that_went_back_are_noticed() -> None:
     """Of the partitions asked for, those are named of which the tables cover less than at the last look."""
     tables = memory.Tables()
