@@ -58,7 +58,8 @@ def test_children_end_in_order_and_within_the_deadline(tmp_path: Path):
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
     )
     willing = child(tmp_path, "import time; time.sleep(60)")
-    while "deaf" not in (tmp_path / "child.log").read_text():
+    log = tmp_path / "child.log"
+    while not log.exists() or "deaf" not in log.read_text():
         time.sleep(0.02)
     began = time.monotonic()
     children.end([[stubborn], [willing]], deadline=2)
