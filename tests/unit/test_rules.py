@@ -92,3 +92,8 @@ def test_rules_beyond_their_bounds_are_refused(name: str, value: int) -> None:
     least, most = BOUNDS[name]
     with pytest.raises(ValueError, match=f"{name} is {value}: set it to at least {least} and at most {most}"):
         Rules(zone=NEW_YORK, **{name: value})
+
+
+def test_the_window_of_ids_is_shorter_than_what_an_id_keeps_of_its_day() -> None:
+    """An id keeps the low byte of its day: two days of one window must never look alike."""
+    assert BOUNDS["dedupe_days"][1] < 1 << 8
