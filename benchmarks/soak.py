@@ -22,7 +22,8 @@ WARM_UP_MINUTES = float(os.environ.get("SOAK_WARM_UP_MINUTES", "3"))
 MINUTES = float(os.environ.get("SOAK_MINUTES", "10"))
 EVERY_SECONDS = 5.0
 MOST_MB_AN_HOUR = 30.0
-"""What grew without end grew by 180 MB an hour; a line through ten noisy minutes is known to some 10 MB an hour."""
+"""A worker that left cycles to the collector's own count grew by 189 MB an hour, one that collects by time by 10, each
+measured over six minutes."""
 PARTS = ("worker", "exporter", "demo")
 
 

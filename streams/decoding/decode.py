@@ -69,7 +69,7 @@ def decode(
         stamps = np.asarray(timestamps, dtype=np.int64)
         sessions, fits = _columns(wires, stamps if len(wires) == len(values) else stamps[at], gate)
         if not plain:
-            fits &= _without_controls(sessions)
+            fits &= _free_of_controls(sessions)
         if fits.all():
             if len(wires) == len(values):
                 return Decoded(sessions, [], [])
@@ -195,7 +195,7 @@ def _columns(wires: list[_Wire], stamps: NDArray[np.int64], gate: Gate) -> tuple
     return sessions, fits
 
 
-def _without_controls(sessions: Sessions) -> NDArray[np.bool_]:
+def _free_of_controls(sessions: Sessions) -> NDArray[np.bool_]:
     """Return where no text of a session holds a control character: bool[n_sessions]."""
     texts = sessions.ids, sessions.customer_ids, sessions.user_ids, map(" ".join, sessions.features)
     joined = list(map(" ".join, zip(*texts, strict=True)))

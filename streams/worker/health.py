@@ -31,8 +31,8 @@ PING_SECONDS = 5.0
 STALL_SECONDS = 120.0
 """Work to do and nothing done for so long is not healthy."""
 COLLECT_SECONDS = 60.0
-"""How often the garbage collector looks for cycles: aiokafka's answers hang in them, and where little comes the
-collector's own count of objects is reached only after the better part of an hour."""
+"""How often the garbage collector looks for cycles: aiokafka's answers hang in them, and where little comes
+the collector's own count of objects is not reached for long."""
 
 
 class Reading(NamedTuple):
@@ -69,7 +69,7 @@ class Watch:
         Healthy is a worker of which every shard gets on, has nothing to do, or waits for others.
         """
         stalled = self._stalled(STALL_SECONDS)
-        healthy = not stalled and not (not self._reads() and self._idle() > STALL_SECONDS)
+        healthy = not self._hangs(STALL_SECONDS)
         return healthy, {
             "healthy": healthy,
             "seconds_since_progress": round(self._idle(), 1),
@@ -90,6 +90,10 @@ class Watch:
     def _reads(self) -> bool:
         """Whether it reads what it was assigned; until then there is something to do."""
         return self.reading is not None and self.reading.positions.settled
+
+    def _hangs(self, seconds: float) -> bool:
+        """Whether a shard, or getting something to read, has made no progress for so long."""
+        return bool(self._stalled(seconds)) or (not self._reads() and self._idle() > seconds)
 
     def _stalled(self, seconds: float) -> list[int]:
         """Return the shards that have had something to do for so long, and have got nothing done."""
@@ -151,8 +155,7 @@ class Watch:
 
     async def _look_for_the_broker(self) -> None:
         """While Kafka does not answer, count waiting as progress: starting the worker again would not help."""
-        waits = self._stalled(STALL_SECONDS / 2) or (not self._reads() and self._idle() > STALL_SECONDS / 2)
-        if not self._broker_outage.on and not waits:
+        if not self._broker_outage.on and not self._hangs(STALL_SECONDS / 2):
             return
         try:
             await asyncio.to_thread(topics.describe, self._config.broker, self._config.names)

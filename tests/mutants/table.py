@@ -119,7 +119,7 @@ MUTATIONS = (
     Mutation(_FAST, "fits &= partitions_of(customer_ids, gate.partitions) == gate.partition", "pass", _DECODE),
     Mutation(_FAST, "fits &= ~np.array(withdrawn, dtype=np.bool_)", "pass", _DECODE),
     Mutation(_FAST, "fits &= whole", "pass", _DECODE),
-    Mutation(_FAST, "fits &= _without_controls(sessions)", "pass", _DECODE),
+    Mutation(_FAST, "fits &= _free_of_controls(sessions)", "pass", _DECODE),
     Mutation(_FAST, 'ascii_alone and b"\\\\" not in joined', "ascii_alone", _DECODE),
     Mutation(_FAST, 'and b"\\x7f" not in joined', "", _DECODE),
     Mutation(_RECORDS, "if occurred_at < gate.accept_from:", "if occurred_at <= gate.accept_from:", _DECODE),
